@@ -1,1 +1,17 @@
-//! x
+//! Flow control for Azure Event Hubs.
+
+mod batch;
+mod encoding;
+mod error;
+mod event;
+mod partition;
+mod value;
+
+pub use batch::{BatchLimits, EventBatch};
+pub use error::{
+    DEFAULT_RETRY_AFTER, EpochConflict, Error, ErrorKind, OwnershipLostReason, SendBatchError,
+    SendError,
+};
+pub use event::{EventData, MessageProperties, Properties, ReceivedEvent};
+pub use partition::{MAX_PARTITION_KEY_CHARS, PartitionId, PartitionKey, Target};
+pub use value::{MessageId, Timestamp, Value};
