@@ -5,6 +5,7 @@ mod encoding;
 mod error;
 mod event;
 mod partition;
+pub mod transport;
 mod value;
 
 pub use batch::{BatchLimits, EventBatch};
