@@ -9,7 +9,7 @@ use crate::clock;
 use crate::config::HubConfig;
 use crate::partition_key;
 use crate::partition_log::PartitionLog;
-use crate::receivers::{ReceiverInfo, ReceiverLease, Receivers};
+use crate::receivers::{Displaced, ReceiverInfo, ReceiverLease, Receivers};
 use crate::retention::Retention;
 use crate::texts::{self, Scope, ServiceError};
 
@@ -119,7 +119,7 @@ impl Hub {
         partition: u32,
         epoch: Option<i64>,
         name: Option<String>,
-    ) -> Result<ReceiverLease, ServiceError> {
+    ) -> Result<(ReceiverLease, Displaced), ServiceError> {
         let group = self.consumer_group(consumer_group)?;
         let scope = self.scope.partition(partition, self.partition_count());
         let scope = scope.group(group);

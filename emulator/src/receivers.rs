@@ -58,7 +58,7 @@ impl Receivers {
         scope: &Scope,
         epoch: Option<i64>,
         name: Option<String>,
-    ) -> Result<ReceiverLease, ServiceError> {
+    ) -> Result<(ReceiverLease, Displaced), ServiceError> {
         let mut state = self.state();
         state.last_link += 1;
         let link = LinkId(state.last_link);
@@ -78,12 +78,15 @@ impl Receivers {
         let (sender, displaced) = oneshot::channel();
         state.displaced.insert(link, sender);
         self.count.send_replace(state.displaced.len());
-        Ok(ReceiverLease {
-            receivers: Arc::clone(self),
-            key,
-            link,
+        let receivers = Arc::clone(self);
+        Ok((
+            ReceiverLease {
+                receivers,
+                key,
+                link,
+            },
             displaced,
-        })
+        ))
     }
 
     /// Every attached receiver, by consumer group, partition and order of arrival.
@@ -128,6 +131,9 @@ impl Receivers {
     }
 }
 
+/// Resolves to what to detach with once another receiver takes the place; to an error once the lease is dropped.
+pub(crate) type Displaced = oneshot::Receiver<ServiceError>;
+
 /// A receiver's place at its partition; dropping it frees the place.
 #[derive(Debug)]
 #[must_use]
@@ -135,24 +141,6 @@ pub(crate) struct ReceiverLease {
     receivers: Arc<Receivers>,
     key: (Arc<str>, u32),
     link: LinkId,
-    displaced: oneshot::Receiver<ServiceError>,
-}
-
-impl ReceiverLease {
-    /// Waits until another receiver takes the place, and returns what to detach with. Never
-    /// returns a second time.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future has no effect.
-    pub(crate) async fn displaced(&mut self) -> ServiceError {
-        if !self.displaced.is_terminated()
-            && let Ok(reason) = (&mut self.displaced).await
-        {
-            return reason;
-        }
-        std::future::pending().await
-    }
 }
 
 impl Drop for ReceiverLease {
@@ -184,18 +172,18 @@ mod tests {
             &self,
             partition: u32,
             epoch: Option<i64>,
-        ) -> Result<ReceiverLease, ServiceError> {
+        ) -> Result<(ReceiverLease, Displaced), ServiceError> {
             self.receivers
                 .attach(&self.group, partition, &self.scope, epoch, None)
         }
     }
 
     #[tokio::test]
-    async fn a_displaced_receiver_is_told_once_with_tracking() {
+    async fn a_displaced_receiver_is_told_with_tracking() {
         let place = Place::new();
-        let mut old = place.attach(0, Some(1)).unwrap();
+        let (_old, displaced) = place.attach(0, Some(1)).unwrap();
         let _new = place.attach(0, Some(2)).unwrap();
-        let reason = old.displaced().await;
+        let reason = displaced.await.unwrap();
         assert_eq!(reason.condition, "amqp:link:stolen");
         assert!(reason.text.contains("higher epoch of '2'"));
         assert!(
@@ -203,18 +191,14 @@ mod tests {
                 .text
                 .contains("SystemTracker:ns:eventhub:eh1~8191|$default")
         );
-        let again = tokio::time::timeout(std::time::Duration::ZERO, old.displaced());
-        assert!(again.await.is_err());
     }
 
     #[tokio::test]
-    async fn waiting_for_displacement_may_be_dropped_and_taken_up_again() {
+    async fn waiting_for_displacement_ends_with_the_lease() {
         let place = Place::new();
-        let mut old = place.attach(0, Some(1)).unwrap();
-        let dropped = tokio::time::timeout(std::time::Duration::ZERO, old.displaced());
-        assert!(dropped.await.is_err());
-        let _new = place.attach(0, Some(1)).unwrap();
-        assert_eq!(old.displaced().await.condition, "amqp:link:stolen");
+        let (lease, displaced) = place.attach(0, Some(1)).unwrap();
+        drop(lease);
+        assert!(displaced.await.is_err());
     }
 
     #[test]
