@@ -54,11 +54,6 @@ impl Hub {
         &self.name
     }
 
-    /// What error texts call this hub.
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
     /// Unix time in milliseconds.
     pub(crate) fn created_at(&self) -> i64 {
         self.created_at

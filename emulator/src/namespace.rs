@@ -56,6 +56,11 @@ impl Namespace {
         })
     }
 
+    /// Whether `key` is the access key of that name.
+    pub(crate) fn has_key(&self, name: &str, key: &[u8]) -> bool {
+        sas::has_key(&self.keys, name, key)
+    }
+
     /// Checks a shared access signature for `audience` at `now` (Unix seconds).
     ///
     /// # Errors

@@ -211,6 +211,11 @@ fn not_found(entity: &str) -> ServiceError {
     )
 }
 
+/// A request to the management node that it does not understand. The texts are ours.
+pub(crate) fn bad_request(text: &str) -> ServiceError {
+    ServiceError::new(condition::ARGUMENT_ERROR, text.to_owned())
+}
+
 /// A batch larger than the link allows.
 pub(crate) fn message_too_large(delivery_id: u32, size: u64, limit: u64) -> ServiceError {
     ServiceError::new(
