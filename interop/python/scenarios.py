@@ -56,8 +56,7 @@ class Reader:
 
     def error(self):
         error = self.errors.get(timeout=30)
-        condition = getattr(error, "error", None) or getattr(error, "message", None)
-        return {"name": type(error).__name__, "condition": str(condition), "message": str(error)}
+        return {"name": type(error).__name__, "message": str(error)}
 
     def close(self):
         self.client.close()
