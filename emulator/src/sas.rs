@@ -39,6 +39,24 @@ pub(crate) fn verify(
     keys: &[AccessKey],
     now: i64,
 ) -> Result<Authorized, ServiceError> {
+    let authorized = authenticate(token, keys, now)?;
+    let Resource { host, path } = &authorized.resource;
+    if !authorized.resource.covers(&Resource::parse(audience)) {
+        return Err(texts::wrong_resource(&format!("{host}/{path}"), audience));
+    }
+    Ok(authorized)
+}
+
+/// Checks a token at `now` (Unix seconds), whatever it is for.
+///
+/// # Errors
+///
+/// What to answer, when the token is malformed, expired or forged.
+pub(crate) fn authenticate(
+    token: &str,
+    keys: &[AccessKey],
+    now: i64,
+) -> Result<Authorized, ServiceError> {
     let token = Token::parse(token).ok_or_else(texts::malformed_token)?;
     let signed_by = |key: &&AccessKey| key.name == token.key_name && token.is_signed_with(&key.key);
     let key = keys.iter().find(signed_by);
@@ -47,14 +65,10 @@ pub(crate) fn verify(
         return Err(texts::expired_token(token.expiry));
     }
     let decoded = percent_decode(token.resource).ok_or_else(texts::malformed_token)?;
-    let resource = Resource::parse(&decoded);
-    if !resource.covers(&Resource::parse(audience)) {
-        return Err(texts::wrong_resource(&decoded, audience));
-    }
     Ok(Authorized {
         key_name: key.name.clone(),
         expires_at: token.expiry,
-        resource,
+        resource: Resource::parse(&decoded),
     })
 }
 
