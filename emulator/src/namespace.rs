@@ -1,0 +1,106 @@
+//! The namespace: all hubs, and the keys that open them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{AccessKey, Config};
+use crate::hub::Hub;
+use crate::retention::Retention;
+use crate::sas::{self, Authorized};
+use crate::texts::{self, Scope, ServiceError};
+
+/// All hubs of an emulator, and the keys that open them.
+#[derive(Debug)]
+pub(crate) struct Namespace {
+    name: String,
+    /// By lower-cased name.
+    hubs: HashMap<String, Arc<Hub>>,
+    keys: Vec<AccessKey>,
+    max_message_size: u64,
+}
+
+impl Namespace {
+    /// The configuration is taken as valid.
+    pub(crate) fn new(config: &Config) -> Self {
+        let partitions = config.hubs.iter().map(|hub| u64::from(hub.partitions()));
+        let retention = Retention::new(config.retention_bytes, partitions.sum());
+        let hubs = config.hubs.iter().map(|hub| {
+            let name = hub.name().to_ascii_lowercase();
+            (name, Arc::new(Hub::new(&config.namespace, hub, &retention)))
+        });
+        Self {
+            name: config.namespace.clone(),
+            hubs: hubs.collect(),
+            keys: config.keys.clone(),
+            max_message_size: config.max_message_size,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The largest batch accepted, in bytes.
+    pub(crate) fn max_message_size(&self) -> u64 {
+        self.max_message_size
+    }
+
+    /// The hub of that name, whatever its case.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, when there is no such hub.
+    pub(crate) fn hub(&self, name: &str) -> Result<&Arc<Hub>, ServiceError> {
+        self.hubs.get(&name.to_ascii_lowercase()).ok_or_else(|| {
+            texts::hub_not_found(&self.name, name).tracked(&Scope::hub(&self.name, name))
+        })
+    }
+
+    /// Whether `key` is the access key of that name.
+    pub(crate) fn has_key(&self, name: &str, key: &[u8]) -> bool {
+        sas::has_key(&self.keys, name, key)
+    }
+
+    /// Checks a shared access signature for `audience` at `now` (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// What to answer, when the token is malformed, expired, forged or for something else.
+    pub(crate) fn authorize(
+        &self,
+        token: &str,
+        audience: &str,
+        now: i64,
+    ) -> Result<Authorized, ServiceError> {
+        sas::verify(token, audience, &self.keys, now)
+    }
+
+    /// Checks a shared access signature at `now` (Unix seconds), whatever it is for.
+    ///
+    /// # Errors
+    ///
+    /// What to answer, when the token is malformed, expired or forged.
+    pub(crate) fn authenticate(&self, token: &str, now: i64) -> Result<Authorized, ServiceError> {
+        sas::authenticate(token, &self.keys, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_is_found_whatever_its_case_and_keeps_its_name() {
+        let namespace = Namespace::new(&Config::default());
+        assert_eq!(namespace.hub("EH1").unwrap().name(), "eh1");
+    }
+
+    #[test]
+    fn an_unknown_hub_is_refused_by_name() {
+        let namespace = Namespace::new(&Config::default());
+        let error = namespace.hub("nope").unwrap_err();
+        assert_eq!(error.condition, "amqp:not-found");
+        let named = "sb://emulatorNs1.servicebus.windows.net/nope";
+        assert!(error.text.contains(named));
+    }
+}

@@ -1,0 +1,21 @@
+//! What the links lead to: the `$cbs` and `$management` nodes, senders into partition logs, receivers out of them.
+//!
+//! The wire gives a link's attach to [`Broker::attach`] and gets back a [`Sink`] or a [`Source`]; everything AMQP
+//! about frames, credit and windows stays there, everything about hubs stays in the namespace.
+
+mod address;
+mod authorization;
+mod batch;
+mod broker;
+mod cbs;
+mod delivery;
+mod management;
+mod message;
+mod receiver;
+mod sender;
+
+pub(crate) use authorization::Authorization;
+pub(crate) use broker::{Broker, Endpoint};
+pub(crate) use message::first_body;
+pub(crate) use receiver::Source;
+pub(crate) use sender::{Node, Sink};

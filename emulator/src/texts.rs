@@ -1,0 +1,358 @@
+//! What the service says when it refuses: conditions and texts, verbatim where they are known.
+//!
+//! Clients match on both, so neither may be reworded. Texts that could not be found in the wild
+//! are marked as ours.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use crate::clock;
+
+/// Error conditions of AMQP and of the service.
+pub(crate) mod condition {
+    pub(crate) const LINK_STOLEN: &str = "amqp:link:stolen";
+    pub(crate) const NOT_FOUND: &str = "amqp:not-found";
+    pub(crate) const RESOURCE_LIMIT_EXCEEDED: &str = "amqp:resource-limit-exceeded";
+    pub(crate) const UNAUTHORIZED_ACCESS: &str = "amqp:unauthorized-access";
+    pub(crate) const MESSAGE_SIZE_EXCEEDED: &str = "amqp:link:message-size-exceeded";
+    pub(crate) const ARGUMENT_ERROR: &str = "com.microsoft:argument-error";
+    pub(crate) const ARGUMENT_OUT_OF_RANGE: &str = "com.microsoft:argument-out-of-range";
+    pub(crate) const AUTH_FAILED: &str = "com.microsoft:auth-failed";
+}
+
+/// An error as a client is told it: an AMQP condition and a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{condition}: {text}")]
+pub(crate) struct ServiceError {
+    pub(crate) condition: &'static str,
+    pub(crate) text: String,
+}
+
+impl ServiceError {
+    fn new(condition: &'static str, text: String) -> Self {
+        Self { condition, text }
+    }
+
+    /// The same error with the tracking suffix that ends most of the service's texts.
+    #[must_use]
+    pub(crate) fn tracked(mut self, scope: &Scope) -> Self {
+        let id = RandomState::new();
+        let (high, low) = (id.hash_one(0), id.hash_one(1));
+        let now = clock::iso_seconds(clock::unix_millis() / 1000, 'T');
+        self.text += &format!(
+            " TrackingId:{high:016x}{low:016x}_G0_B0, SystemTracker:{scope}, Timestamp:{now}"
+        );
+        self
+    }
+}
+
+/// Where something happened, as `SystemTracker` shows it: `ns:eventhub:hub~upper|group`.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    namespace: Arc<str>,
+    hub: Arc<str>,
+    /// The upper end of the partition's share of the 15-bit hash range; the whole hub's is 32766.
+    upper: u32,
+    group: Option<Arc<str>>,
+}
+
+impl Scope {
+    const HASH_RANGE: u32 = 32_768;
+    const WHOLE_HUB: u32 = 32_766;
+
+    pub(crate) fn hub(namespace: &str, hub: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            hub: hub.into(),
+            upper: Self::WHOLE_HUB,
+            group: None,
+        }
+    }
+
+    /// The same hub's partition `id` of `count`.
+    pub(crate) fn partition(&self, id: u32, count: u32) -> Self {
+        let upper = (id + 1) * Self::HASH_RANGE / count.max(1) - 1;
+        Self {
+            upper: upper.min(Self::WHOLE_HUB),
+            ..self.clone()
+        }
+    }
+
+    /// The same place as seen by a consumer group.
+    pub(crate) fn group(&self, group: &str) -> Self {
+        Self {
+            group: Some(group.to_ascii_lowercase().into()),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            namespace,
+            hub,
+            upper,
+            group,
+        } = self;
+        write!(f, "{namespace}:eventhub:{hub}~{upper}")?;
+        group.iter().try_for_each(|group| write!(f, "|{group}"))
+    }
+}
+
+/// A receiver's name in texts; the service calls one without a name `nil`.
+pub(crate) fn receiver_name(name: Option<&str>) -> &str {
+    name.unwrap_or("nil")
+}
+
+/// The receiver `old` loses its place to `new`. "Higher" is said of an equal epoch too.
+///
+/// What the service shows as the epoch of a displaced receiver without one is not known: 0 here.
+pub(crate) fn displaced(
+    new: Option<&str>,
+    new_epoch: i64,
+    old: Option<&str>,
+    old_epoch: Option<i64>,
+) -> ServiceError {
+    let (new, old) = (receiver_name(new), receiver_name(old));
+    let old_epoch = old_epoch.unwrap_or(0);
+    ServiceError::new(
+        condition::LINK_STOLEN,
+        format!(
+            "New receiver '{new}' with higher epoch of '{new_epoch}' is created hence current receiver '{old}' with epoch '{old_epoch}' is getting disconnected. If you are recreating the receiver, make sure a higher epoch is used."
+        ),
+    )
+}
+
+/// The receiver `new` asks for a place that `holder` has at a higher epoch.
+pub(crate) fn lower_epoch(
+    holder: Option<&str>,
+    holder_epoch: i64,
+    new: Option<&str>,
+    new_epoch: i64,
+) -> ServiceError {
+    let (holder, new) = (receiver_name(holder), receiver_name(new));
+    ServiceError::new(
+        condition::LINK_STOLEN,
+        format!(
+            "Receiver '{holder}' with a higher epoch '{holder_epoch}' already exists. Receiver '{new}' with epoch {new_epoch} cannot be created. Make sure you are creating receiver with increasing epoch value to ensure connectivity, or ensure all old epoch receivers are closed or disconnected."
+        ),
+    )
+}
+
+/// A receiver without an epoch asks for a place held with one.
+pub(crate) fn non_epoch_refused(holder_epoch: i64) -> ServiceError {
+    ServiceError::new(
+        condition::LINK_STOLEN,
+        format!(
+            "At least one receiver for the endpoint is created with epoch of '{holder_epoch}', and so non-epoch receiver is not allowed. Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected."
+        ),
+    )
+}
+
+/// One receiver too many without an epoch; `connected` are the names of those there.
+pub(crate) fn too_many_receivers(connected: &[&str]) -> ServiceError {
+    let (count, names) = (connected.len(), connected.join(", "));
+    ServiceError::new(
+        condition::RESOURCE_LIMIT_EXCEEDED,
+        format!(
+            "Exceeded the maximum number of allowed receivers per partition in a consumer group which is {count}. List of connected receivers - {names}."
+        ),
+    )
+}
+
+/// A start position beyond the end; `field` is `offset` or `sequence number`.
+pub(crate) fn beyond_the_end(field: &str, supplied: i64, last: i64) -> ServiceError {
+    ServiceError::new(
+        condition::ARGUMENT_ERROR,
+        format!(
+            "The supplied {field} '{supplied}' is invalid. The last {field} in the system is '{last}'"
+        ),
+    )
+}
+
+/// A start-position filter outside the grammar. The text is ours.
+pub(crate) fn invalid_filter() -> ServiceError {
+    ServiceError::new(
+        condition::ARGUMENT_ERROR,
+        "The supplied selector filter is invalid. It should compare x-opt-offset, x-opt-sequence-number or x-opt-enqueued-time with a value by '>' or '>='.".into(),
+    )
+}
+
+/// A partition id that the hub of `count` partitions does not have.
+pub(crate) fn invalid_partition(count: u32) -> ServiceError {
+    let last = count - 1;
+    ServiceError::new(
+        condition::ARGUMENT_OUT_OF_RANGE,
+        format!(
+            "The specified partition is invalid for an EventHub partition sender or receiver. It should be between 0 and {last}."
+        ),
+    )
+}
+
+/// No such hub in the namespace.
+pub(crate) fn hub_not_found(namespace: &str, hub: &str) -> ServiceError {
+    not_found(&format!("sb://{namespace}.servicebus.windows.net/{hub}"))
+}
+
+/// No such consumer group in the hub.
+pub(crate) fn group_not_found(scope: &Scope, group: &str) -> ServiceError {
+    not_found(&scope.group(group).to_string())
+}
+
+fn not_found(entity: &str) -> ServiceError {
+    ServiceError::new(
+        condition::NOT_FOUND,
+        format!(
+            "The messaging entity '{entity}' could not be found. To know more visit https://aka.ms/sbResourceMgrExceptions. "
+        ),
+    )
+}
+
+/// A request to the management node that it does not understand. The texts are ours.
+pub(crate) fn bad_request(text: &str) -> ServiceError {
+    ServiceError::new(condition::ARGUMENT_ERROR, text.to_owned())
+}
+
+/// A batch larger than the link allows.
+pub(crate) fn message_too_large(delivery_id: u32, size: u64, limit: u64) -> ServiceError {
+    ServiceError::new(
+        condition::MESSAGE_SIZE_EXCEEDED,
+        format!(
+            "The received message (delivery-id:{delivery_id}, size:{size} bytes) exceeds the limit ({limit} bytes) currently allowed on the link."
+        ),
+    )
+}
+
+/// The client holds no valid token for `resource`; `claim` is `Send`, `Listen` or `Manage`.
+pub(crate) fn unauthorized(claim: &str, resource: &str) -> ServiceError {
+    ServiceError::new(
+        condition::UNAUTHORIZED_ACCESS,
+        format!(
+            "Unauthorized access. '{claim}' claim(s) are required to perform this operation. Resource: '{resource}'."
+        ),
+    )
+}
+
+/// A token past its expiry, a Unix time in seconds.
+pub(crate) fn expired_token(expiry: i64) -> ServiceError {
+    let expiry = clock::iso_seconds(expiry, ' ');
+    ServiceError::new(
+        condition::AUTH_FAILED,
+        format!("ExpiredToken: The token is expired. Expiration time: '{expiry}Z'"),
+    )
+}
+
+/// A token whose signature no key of the namespace made.
+pub(crate) fn invalid_signature() -> ServiceError {
+    ServiceError::new(
+        condition::AUTH_FAILED,
+        "InvalidSignature: The token has an invalid signature.".into(),
+    )
+}
+
+/// A token signed for another resource. The text is ours.
+pub(crate) fn wrong_resource(resource: &str, audience: &str) -> ServiceError {
+    ServiceError::new(
+        condition::AUTH_FAILED,
+        format!("InvalidAudience: The token for '{resource}' does not cover '{audience}'."),
+    )
+}
+
+/// A token that is no shared access signature. The text is ours.
+pub(crate) fn malformed_token() -> ServiceError {
+    ServiceError::new(
+        condition::AUTH_FAILED,
+        "MalformedToken: The token is not a shared access signature with sr, sig, se and skn."
+            .into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tracking_suffix_ends_the_text_as_the_service_writes_it() {
+        let scope = Scope::hub("ns", "eh1").partition(2, 4).group("$Default");
+        let text = invalid_partition(4).tracked(&scope).text;
+        let (said, tracking) = text.split_once(" TrackingId:").unwrap();
+        assert!(said.ends_with("between 0 and 3."));
+        let (id, rest) = tracking.split_once(", SystemTracker:").unwrap();
+        let hex = id.strip_suffix("_G0_B0").unwrap();
+        assert!(hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let (tracker, timestamp) = rest.split_once(", Timestamp:").unwrap();
+        assert_eq!(tracker, "ns:eventhub:eh1~24575|$default");
+        assert_eq!(timestamp.len(), "2026-01-31T12:00:00".len());
+    }
+
+    #[test]
+    fn tracking_ids_differ() {
+        let scope = Scope::hub("ns", "eh1");
+        let error = || invalid_signature().tracked(&scope);
+        assert_ne!(error(), error());
+    }
+
+    #[test]
+    fn a_partition_is_tracked_by_the_upper_end_of_its_hash_range() {
+        let hub = Scope::hub("ns", "h");
+        for (id, count, shown) in [
+            (3, 32, "ns:eventhub:h~4095"),
+            (18, 32, "ns:eventhub:h~19455"),
+            (31, 32, "ns:eventhub:h~32766"),
+            (0, 1024, "ns:eventhub:h~31"),
+        ] {
+            assert_eq!(hub.partition(id, count).to_string(), shown);
+        }
+        assert_eq!(hub.to_string(), "ns:eventhub:h~32766");
+    }
+
+    #[test]
+    fn texts_are_verbatim() {
+        for (error, condition, text) in [
+            (
+                beyond_the_end("sequence number", 7, -1),
+                "com.microsoft:argument-error",
+                "The supplied sequence number '7' is invalid. The last sequence number in the system is '-1'",
+            ),
+            (
+                invalid_partition(4),
+                "com.microsoft:argument-out-of-range",
+                "The specified partition is invalid for an EventHub partition sender or receiver. It should be between 0 and 3.",
+            ),
+            (
+                message_too_large(5, 1_048_577, 1_048_576),
+                "amqp:link:message-size-exceeded",
+                "The received message (delivery-id:5, size:1048577 bytes) exceeds the limit (1048576 bytes) currently allowed on the link.",
+            ),
+            (
+                unauthorized("Listen", "sb://localhost/eh1"),
+                "amqp:unauthorized-access",
+                "Unauthorized access. 'Listen' claim(s) are required to perform this operation. Resource: 'sb://localhost/eh1'.",
+            ),
+            (
+                expired_token(1_684_713_510),
+                "com.microsoft:auth-failed",
+                "ExpiredToken: The token is expired. Expiration time: '2023-05-21 23:58:30Z'",
+            ),
+        ] {
+            assert_eq!((error.condition, error.text.as_str()), (condition, text));
+        }
+    }
+
+    #[test]
+    fn missing_entities_are_named() {
+        let hub = hub_not_found("ns", "nope").text;
+        assert!(hub.starts_with(
+            "The messaging entity 'sb://ns.servicebus.windows.net/nope' could not be found."
+        ));
+        let group = group_not_found(&Scope::hub("ns", "eh1"), "nope").text;
+        assert!(
+            group.starts_with(
+                "The messaging entity 'ns:eventhub:eh1~32766|nope' could not be found."
+            )
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! One connection, driven by one task: it takes frames in, lets links deliver, and waits for either to go on.
+//!
+//! A client that reads slowly fills its own output buffer and stops its own deliveries, nobody else's.
+
+use super::acks::Acks;
+use super::error::{AmqpError, condition};
+use super::frame;
+use super::handshake::{IDLE_TIME_OUT, Peer, shake_hands};
+use super::io::{Broken, Io};
+use super::performative::Performative;
+use super::session::Session;
+use crate::service::{Authorization, Broker};
+use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A client that has not opened its connection by then is closed.
+const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(60);
+/// How long the end of a connection may take.
+const CLOSE_TIME_OUT: Duration = Duration::from_secs(2);
+/// Heartbeats are never more frequent, whatever the client asks for.
+const MIN_HEARTBEAT: Duration = Duration::from_millis(50);
+
+/// A link on which the client receives, wherever it is now: handles are used again, ids are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LinkKey {
+    pub(super) channel: u16,
+    pub(super) handle: u32,
+    pub(super) id: u64,
+}
+
+/// What a link waited for.
+pub(super) enum LinkEvent {
+    /// Its partition has events again.
+    Ready(LinkKey),
+    /// Another receiver took its place.
+    Displaced(LinkKey, AmqpError),
+    /// Nothing: the link is gone.
+    Stale,
+}
+
+/// Why a connection ends.
+pub(super) enum Ending {
+    /// The client closed it.
+    Closed,
+    /// The client is gone.
+    Gone,
+    /// We close it.
+    Fault(AmqpError),
+}
+
+impl From<Broken> for Ending {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Gone => Self::Gone,
+            Broken::Garbled(error) => {
+                Self::Fault(AmqpError::new(condition::FRAMING_ERROR, error.to_string()))
+            }
+        }
+    }
+}
+
+/// A channel in use.
+pub(super) enum Channel {
+    Open(Session),
+    /// We have ended the session; what still arrives is ignored until the client's end.
+    Ending,
+}
+
+pub(super) struct Connection<S> {
+    pub(super) io: Io<S>,
+    pub(super) broker: Arc<Broker>,
+    pub(super) authorization: Authorization,
+    pub(super) peer: Peer,
+    pub(super) channels: HashMap<u16, Channel>,
+    pub(super) acks: Acks,
+    /// Links that may have something to deliver.
+    pub(super) ready: VecDeque<LinkKey>,
+    pub(super) waits: FuturesUnordered<Wait>,
+    pub(super) last_link: u64,
+    /// Bytes of deliveries that are not complete, over all links.
+    pub(super) held: usize,
+}
+
+pub(super) type Wait = BoxFuture<'static, LinkEvent>;
+
+/// Waits until the emulator stops.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Serves a client until it leaves or `stop` says so.
+pub(crate) async fn serve<S>(stream: S, broker: Arc<Broker>, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut io = Io::new(stream);
+    let mut authorization = Authorization::default();
+    let opened = async {
+        let shake = shake_hands(&mut io, &broker, &mut authorization);
+        timeout(HANDSHAKE_TIME_OUT, shake)
+            .await
+            .unwrap_or(Err(Broken::Gone))
+    };
+    let opened = tokio::select! {
+        opened = opened => opened,
+        () = stopped(&mut stop) => Err(Broken::Gone),
+    };
+    match opened {
+        Ok(peer) => {
+            let mut connection = Connection {
+                io,
+                acks: Acks::new(broker.acknowledgement_delay),
+                broker,
+                authorization,
+                peer,
+                channels: HashMap::new(),
+                ready: VecDeque::new(),
+                waits: FuturesUnordered::new(),
+                last_link: 0,
+                held: 0,
+            };
+            let ending = connection.run(&mut stop).await;
+            // Links give up their places before the client is told.
+            connection.channels.clear();
+            close(connection.io, ending).await;
+        }
+        Err(broken) => close(io, broken.into()).await,
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Ending {
+        loop {
+            match self.take_frames() {
+                Ok(false) => {}
+                Ok(true) => return Ending::Closed,
+                Err(error) => return Ending::Fault(error),
+            }
+            self.acks.write_due(Instant::now(), &mut self.io.output);
+            self.deliver();
+            let timer = self.next_timer();
+            tokio::select! {
+                exchanged = self.io.exchange() => match exchanged {
+                    Ok(()) => {}
+                    Err(broken) => return broken.into(),
+                },
+                Some(event) = self.waits.next() => self.on_link_event(event),
+                () = sleep_until(timer) => {
+                    if let Err(error) = self.on_timer() {
+                        return Ending::Fault(error);
+                    }
+                }
+                () = stopped(stop) => {
+                    return Ending::Fault(AmqpError::new(condition::CONNECTION_FORCED, "The emulator is stopping."));
+                }
+            }
+        }
+    }
+
+    /// Takes in every frame that has come; `true` if the client closed the connection.
+    fn take_frames(&mut self) -> Result<bool, AmqpError> {
+        let now = Instant::now();
+        while let Some(frame) = self
+            .io
+            .take_frame()
+            .map_err(|error| AmqpError::new(condition::FRAMING_ERROR, error.to_string()))?
+        {
+            if self.on_frame(&frame, now)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn on_link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Ready(key) => self.enqueue(key),
+            LinkEvent::Displaced(key, reason) => self.detach(key, reason),
+            LinkEvent::Stale => {}
+        }
+    }
+
+    /// Waits for something to happen to a link; the handle ends the wait.
+    pub(super) fn wait_for(
+        &self,
+        event: impl Future<Output = LinkEvent> + Send + 'static,
+    ) -> AbortHandle {
+        let (handle, registration) = AbortHandle::new_pair();
+        let abortable = Abortable::new(event, registration);
+        self.waits.push(Box::pin(async {
+            abortable.await.unwrap_or(LinkEvent::Stale)
+        }));
+        handle
+    }
+
+    fn heartbeat(&self) -> Option<Duration> {
+        // Twice as often as the client needs, so that it never has to doubt.
+        self.peer
+            .idle_time_out
+            .map(|idle| (idle / 2).max(MIN_HEARTBEAT))
+    }
+
+    fn next_timer(&self) -> Instant {
+        let silence = self.io.last_read + 2 * IDLE_TIME_OUT;
+        let heartbeat = self.heartbeat().map(|every| self.io.last_write + every);
+        [heartbeat, self.acks.next_due()]
+            .into_iter()
+            .flatten()
+            .fold(silence, Instant::min)
+    }
+
+    fn on_timer(&mut self) -> Result<(), AmqpError> {
+        let now = Instant::now();
+        if now >= self.io.last_read + 2 * IDLE_TIME_OUT {
+            return Err(AmqpError::new(
+                condition::CONNECTION_FORCED,
+                format!(
+                    "The connection was inactive for more than the allowed {} milliseconds and is closed.",
+                    2 * IDLE_TIME_OUT.as_millis()
+                ),
+            ));
+        }
+        let due = self
+            .heartbeat()
+            .is_some_and(|every| now >= self.io.last_write + every);
+        if due {
+            // A client that takes nothing gets no more of it.
+            if self.io.output.is_empty() {
+                frame::write_heartbeat(&mut self.io.output);
+            }
+            self.io.last_write = now;
+        }
+        Ok(())
+    }
+}
+
+/// Says goodbye, and reads on for a while: bytes left unread would make TCP throw away what we said last.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Io<S>, ending: Ending) {
+    let error = match ending {
+        Ending::Gone => return,
+        Ending::Closed => None,
+        Ending::Fault(error) => Some(error),
+    };
+    let wants_answer = error.is_some();
+    Performative::Close(error).write(&mut io.output, 0);
+    let farewell = async {
+        io.flush().await?;
+        io.shut_down().await?;
+        if !wants_answer {
+            return Ok::<(), Broken>(());
+        }
+        loop {
+            io.discard().await?;
+        }
+    };
+    // A client that does not listen to the end has missed nothing it wanted.
+    let _ = timeout(CLOSE_TIME_OUT, farewell).await;
+}

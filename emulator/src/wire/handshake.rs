@@ -1,0 +1,99 @@
+//! How a connection begins: the SASL layer (which a client may skip), then the open of both sides.
+
+use super::decode::{DecodeError, Decoder};
+use super::frame::{FrameKind, MAX_FRAME_SIZE, MIN_MAX_FRAME_SIZE};
+use super::io::{Broken, Io};
+use super::performative::{Open, Performative};
+use super::sasl::{self, Credentials};
+use super::value::Value;
+use crate::service::{Authorization, Broker};
+use bytes::BufMut;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The header that opens the AMQP layer.
+const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
+/// The highest channel, as the service: 5000 sessions.
+pub(super) const CHANNEL_MAX: u16 = 4999;
+/// What clients are told after how much silence the connection ends, as the service.
+pub(super) const IDLE_TIME_OUT: Duration = Duration::from_millis(240_000);
+
+/// What the client said of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) max_frame_size: usize,
+    /// Within this time it wants to hear of us.
+    pub(super) idle_time_out: Option<Duration>,
+}
+
+/// Leads a new connection to where sessions can begin.
+pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut Io<S>,
+    broker: &Broker,
+    authorization: &mut Authorization,
+) -> Result<Peer, Broken> {
+    let mut header = io.header().await?;
+    if header == sasl::HEADER {
+        authenticate(io, broker, authorization).await?;
+        header = io.header().await?;
+    }
+    io.output.put_slice(&HEADER);
+    if header != HEADER {
+        // As AMQP asks: say what is spoken here, and hang up.
+        io.flush().await?;
+        return Err(Broken::Gone);
+    }
+    let frame = io.frame().await?;
+    let Performative::Open(open) = Performative::decode(&mut Decoder::new(&frame.body))? else {
+        return Err(Broken::Garbled(DecodeError(
+            "a connection begins with an open",
+        )));
+    };
+    Performative::Open(Open {
+        container_id: broker.namespace.name().to_owned(),
+        hostname: open.hostname,
+        max_frame_size: MAX_FRAME_SIZE,
+        channel_max: CHANNEL_MAX,
+        idle_time_out: Some(IDLE_TIME_OUT.as_millis() as u32),
+        desired_capabilities: Value::Null,
+    })
+    .write(&mut io.output, 0);
+    Ok(Peer {
+        max_frame_size: open
+            .max_frame_size
+            .clamp(MIN_MAX_FRAME_SIZE, MAX_FRAME_SIZE) as usize,
+        idle_time_out: open
+            .idle_time_out
+            .filter(|&ms| ms > 0)
+            .map(|ms| Duration::from_millis(ms.into())),
+    })
+}
+
+async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut Io<S>,
+    broker: &Broker,
+    authorization: &mut Authorization,
+) -> Result<(), Broken> {
+    io.output.put_slice(&sasl::HEADER);
+    sasl::write_mechanisms(&mut io.output);
+    let frame = io.frame().await?;
+    if frame.kind != FrameKind::Sasl {
+        return Err(Broken::Garbled(DecodeError("a SASL frame was expected")));
+    }
+    let accepted = match sasl::read_init(&frame.body)? {
+        Credentials::Anonymous => true,
+        Credentials::Plain { name, key } => {
+            let known = broker.namespace.has_key(name, key);
+            if known {
+                authorization.sign_in();
+            }
+            known
+        }
+    };
+    sasl::write_outcome(&mut io.output, accepted);
+    if accepted {
+        return Ok(());
+    }
+    io.flush().await?;
+    Err(Broken::Gone)
+}

@@ -1,0 +1,446 @@
+//! What a connection does with the frames that come in.
+
+use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::decode::Decoder;
+use super::error::{AmqpError, condition};
+use super::frame::Frame;
+use super::handshake::CHANNEL_MAX;
+use super::link::{Delivery, IncomingLink, OutgoingLink};
+use super::performative::{Attach, Begin, Detach, Disposition, Flow, Performative, Role, Transfer};
+use super::session::{Session, Slot};
+use super::value::Value;
+use crate::service::{Endpoint, Node, Sink, Source};
+use crate::texts;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+/// How many bytes of incomplete deliveries a connection may hold.
+const MAX_HELD: usize = 64 * 1024 * 1024;
+/// How many links a connection may have.
+const MAX_LINKS: usize = 5000;
+const SETTLED: u8 = 1;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// Takes in a frame; `true` if it closes the connection. An error closes the connection, too.
+    pub(super) fn on_frame(&mut self, frame: &Frame, now: Instant) -> Result<bool, AmqpError> {
+        if frame.body.is_empty() {
+            return Ok(false);
+        }
+        let mut decoder = Decoder::new(&frame.body);
+        let performative = Performative::decode(&mut decoder)?;
+        let channel = frame.channel;
+        match performative {
+            Performative::Close(_) => return Ok(true),
+            Performative::Begin(begin) => return self.on_begin(channel, &begin).map(|()| false),
+            Performative::End(_) => return self.on_end(channel).map(|()| false),
+            _ => {}
+        }
+        match self.channels.get(&channel) {
+            Some(Channel::Open(_)) => {}
+            Some(Channel::Ending) => return Ok(false),
+            None => return Err(no_session(channel)),
+        }
+        let result = match performative {
+            Performative::Attach(attach) => self.on_attach(channel, *attach),
+            Performative::Flow(flow) => self.on_flow(channel, &flow),
+            Performative::Transfer(transfer) => {
+                let payload = frame.body.slice_ref(decoder.rest());
+                self.on_transfer(channel, &transfer, payload, now)
+            }
+            Performative::Disposition(disposition) => {
+                self.on_disposition(channel, &disposition);
+                Ok(())
+            }
+            Performative::Detach(detach) => self.on_detach(channel, detach.handle),
+            Performative::Open(_) => {
+                return Err(AmqpError::new(
+                    condition::ILLEGAL_STATE,
+                    "The connection is open already.",
+                ));
+            }
+            Performative::Begin(_) | Performative::End(_) | Performative::Close(_) => Ok(()),
+        };
+        if let Err(error) = result {
+            self.end_session(channel, error);
+        }
+        if self.held > MAX_HELD {
+            let text = "The connection holds too much of messages that are not complete.";
+            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        Ok(false)
+    }
+
+    pub(super) fn session(&mut self, channel: u16) -> Option<&mut Session> {
+        match self.channels.get_mut(&channel) {
+            Some(Channel::Open(session)) => Some(session),
+            _ => None,
+        }
+    }
+
+    fn on_begin(&mut self, channel: u16, begin: &Begin) -> Result<(), AmqpError> {
+        if channel > CHANNEL_MAX || self.channels.contains_key(&channel) {
+            return Err(AmqpError::new(
+                condition::NOT_ALLOWED,
+                format!("The channel {channel} is not free."),
+            ));
+        }
+        let session = Session::new(begin);
+        Performative::Begin(session.answer(channel)).write(&mut self.io.output, channel);
+        self.channels.insert(channel, Channel::Open(session));
+        Ok(())
+    }
+
+    fn on_end(&mut self, channel: u16) -> Result<(), AmqpError> {
+        match self.channels.remove(&channel) {
+            Some(Channel::Open(session)) => {
+                self.drop_session(channel, session);
+                Performative::End(None).write(&mut self.io.output, channel);
+                Ok(())
+            }
+            Some(Channel::Ending) => Ok(()),
+            None => Err(no_session(channel)),
+        }
+    }
+
+    /// Ends a session whose client broke its rules.
+    fn end_session(&mut self, channel: u16, error: AmqpError) {
+        if let Some(Channel::Open(session)) = self.channels.insert(channel, Channel::Ending) {
+            self.drop_session(channel, session);
+        }
+        Performative::End(Some(error)).write(&mut self.io.output, channel);
+    }
+
+    fn drop_session(&mut self, channel: u16, session: Session) {
+        self.acks.forget(channel);
+        session
+            .slots
+            .into_values()
+            .for_each(|slot| self.drop_slot(slot));
+    }
+
+    fn drop_slot(&mut self, slot: Slot) {
+        if let Slot::Incoming(link) = slot {
+            self.held -= link.assembly.held();
+        }
+    }
+
+    fn on_attach(&mut self, channel: u16, attach: Attach) -> Result<(), AmqpError> {
+        let handle = attach.handle;
+        let links: usize = self.channels.values().map(Channel::links).sum();
+        self.session(channel)
+            .ok_or_else(|| no_session(channel))?
+            .check_handle(handle)?;
+        let attached = if links < MAX_LINKS {
+            self.broker
+                .attach(&attach, &self.authorization)
+                .map_err(AmqpError::from)
+        } else {
+            Err(AmqpError::new(
+                condition::RESOURCE_LIMIT_EXCEEDED,
+                "The connection has too many links.",
+            ))
+        };
+        let mut answer = Attach {
+            role: match attach.role {
+                Role::Sender => Role::Receiver,
+                Role::Receiver => Role::Sender,
+            },
+            // Some clients ask for `second` and then ignore the dispositions it takes: `first`.
+            rcv_settle_mode: 0,
+            initial_delivery_count: None,
+            max_message_size: None,
+            offered_capabilities: Value::Null,
+            desired_capabilities: Value::Null,
+            properties: Value::Null,
+            ..attach
+        };
+        let slot = match attached {
+            Err(error) => {
+                match answer.role {
+                    Role::Sender => answer.source = Value::Null,
+                    Role::Receiver => answer.target = Value::Null,
+                }
+                Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
+                write_detach(&mut self.io.output, channel, handle, Some(error));
+                Slot::Detaching
+            }
+            Ok(attached) => {
+                answer.offered_capabilities = attached.offered_capabilities;
+                answer.max_message_size = Some(attached.max_message_size);
+                let slot = match attached.endpoint {
+                    Endpoint::Sink(sink) => {
+                        let count = attach.initial_delivery_count.unwrap_or(0);
+                        Slot::Incoming(IncomingLink::new(sink, count, attached.max_message_size))
+                    }
+                    Endpoint::Source(source, displaced) => {
+                        answer.initial_delivery_count = Some(0);
+                        self.last_link += 1;
+                        let key = LinkKey {
+                            channel,
+                            handle,
+                            id: self.last_link,
+                        };
+                        if let Some(displaced) = displaced {
+                            // Ends by itself with the link, whose lease holds the other end.
+                            self.wait_for(async move {
+                                displaced.await.map_or(LinkEvent::Stale, |r| {
+                                    LinkEvent::Displaced(key, r.into())
+                                })
+                            });
+                        }
+                        let settled = answer.snd_settle_mode == SETTLED;
+                        Slot::Outgoing(OutgoingLink::new(key.id, source, settled))
+                    }
+                };
+                Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
+                slot
+            }
+        };
+        let grants = matches!(slot, Slot::Incoming(_));
+        if let Some(session) = self.session(channel) {
+            session.slots.insert(handle, slot);
+        }
+        if grants {
+            self.write_flow(channel, Some(handle));
+        }
+        Ok(())
+    }
+
+    /// Tells the client our view of the session and, with a handle, of a link.
+    pub(super) fn write_flow(&mut self, channel: u16, handle: Option<u32>) {
+        let Some(Channel::Open(session)) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let mut flow = session.flow();
+        match handle.and_then(|handle| session.slots.get_mut(&handle)) {
+            Some(Slot::Incoming(link)) => {
+                link.refill();
+                flow.delivery_count = Some(link.delivery_count);
+                flow.link_credit = Some(link.credit);
+                flow.handle = handle;
+            }
+            Some(Slot::Outgoing(link)) => {
+                flow.delivery_count = Some(link.delivery_count);
+                flow.link_credit = Some(link.credit);
+                flow.available = Some(0);
+                flow.drain = link.drain;
+                flow.handle = handle;
+            }
+            Some(Slot::Detaching) | None => {}
+        }
+        Performative::Flow(flow).write(&mut self.io.output, channel);
+    }
+
+    fn on_flow(&mut self, channel: u16, flow: &Flow) -> Result<(), AmqpError> {
+        let session = self.session(channel).ok_or_else(|| no_session(channel))?;
+        let mut wakes = Vec::new();
+        if session.flow_received(flow) {
+            wakes.extend(session.outgoing_keys(channel));
+        }
+        if let Some(handle) = flow.handle {
+            match session.slots.get_mut(&handle) {
+                Some(Slot::Outgoing(link)) => {
+                    if let Some(credit) = flow.link_credit {
+                        link.grant(flow.delivery_count, credit, flow.drain);
+                        wakes.push(LinkKey {
+                            channel,
+                            handle,
+                            id: link.id,
+                        });
+                    }
+                }
+                // A sender's word on its own deliveries; what it has skipped counts as used.
+                Some(Slot::Incoming(link)) => {
+                    if let Some(count) = flow.delivery_count {
+                        link.delivery_count = count;
+                    }
+                }
+                Some(Slot::Detaching) => return Ok(()),
+                None => return Err(unattached(handle)),
+            }
+        }
+        wakes.into_iter().for_each(|key| self.enqueue(key));
+        if flow.echo {
+            self.write_flow(channel, flow.handle);
+        }
+        Ok(())
+    }
+
+    fn on_transfer(
+        &mut self,
+        channel: u16,
+        transfer: &Transfer<'_>,
+        payload: Bytes,
+        now: Instant,
+    ) -> Result<(), AmqpError> {
+        let handle = transfer.handle;
+        let session = self.session(channel).ok_or_else(|| no_session(channel))?;
+        let mut tell = session.transfer_received()?;
+        let link = match session.slots.get_mut(&handle) {
+            Some(Slot::Incoming(link)) => link,
+            Some(Slot::Detaching) => return Ok(()),
+            Some(Slot::Outgoing(_)) | None => return Err(unattached(handle)),
+        };
+        if link.assembly.is_idle() {
+            let Some(low) = link.take_credit() else {
+                return Err(AmqpError::new(
+                    condition::TRANSFER_LIMIT_EXCEEDED,
+                    "The link has no credit left.",
+                ));
+            };
+            tell |= low;
+        }
+        let before = link.assembly.held();
+        let delivery = link.assembly.add(transfer, payload);
+        let after = link.assembly.held();
+        self.held = self.held + after - before;
+        if let Some(delivery) = delivery {
+            let (id, settled) = (delivery.id, delivery.settled);
+            let rejection = self.on_delivery(channel, handle, delivery);
+            if !settled {
+                self.acks.push(now, channel, id, rejection);
+            }
+        }
+        if tell {
+            self.write_flow(channel, Some(handle));
+        }
+        Ok(())
+    }
+
+    /// Passes a message on; what comes back is why it is rejected, if it is.
+    fn on_delivery(&mut self, channel: u16, handle: u32, delivery: Delivery) -> Option<AmqpError> {
+        let Some(Channel::Open(session)) = self.channels.get_mut(&channel) else {
+            return None;
+        };
+        let Some(Slot::Incoming(link)) = session.slots.get_mut(&handle) else {
+            return None;
+        };
+        let Some(message) = delivery.message else {
+            let limit = link.assembly.max_size();
+            return Some(texts::message_too_large(delivery.id, delivery.size, limit).into());
+        };
+        match &link.sink {
+            Sink::Events(events) => events.store(delivery.format, &message).err(),
+            &Sink::Node(node) => {
+                match self.broker.answer(node, &message, &mut self.authorization) {
+                    Ok((answer, reply_to)) => {
+                        self.route_answer(channel, node, answer, reply_to.as_deref())
+                    }
+                    Err(error) => Some(error.into()),
+                }
+            }
+        }
+    }
+
+    /// Queues a node's answer at the link that the request names, else at this session's link from that node.
+    fn route_answer(
+        &mut self,
+        channel: u16,
+        node: Node,
+        answer: Bytes,
+        to: Option<&str>,
+    ) -> Option<AmqpError> {
+        let links = |address| {
+            self.channels
+                .iter()
+                .filter_map(move |(&channel, session)| match session {
+                    Channel::Open(session) => session.answers_link(channel, node, address),
+                    Channel::Ending => None,
+                })
+        };
+        let here = |key: &LinkKey| key.channel == channel;
+        let named = to.and_then(|_| links(to).find(here).or_else(|| links(to).next()));
+        let found = named.or_else(|| links(None).find(here));
+        let taken = found.is_some_and(|key| {
+            let slot = self
+                .session(key.channel)
+                .and_then(|session| session.slots.get_mut(&key.handle));
+            match slot {
+                Some(Slot::Outgoing(OutgoingLink {
+                    source: Source::Answers(answers),
+                    ..
+                })) => answers.push(answer),
+                _ => false,
+            }
+        });
+        if let (Some(key), true) = (found, taken) {
+            self.enqueue(key);
+            return None;
+        }
+        Some(AmqpError::new(
+            condition::NOT_FOUND,
+            "There is no link that could take the answer.",
+        ))
+    }
+
+    /// Outcomes change nothing here: what was delivered stays in the log. One that waits for us to settle is settled.
+    fn on_disposition(&mut self, channel: u16, disposition: &Disposition) {
+        if disposition.role == Role::Receiver && !disposition.settled {
+            let settled = Disposition {
+                role: Role::Sender,
+                settled: true,
+                ..disposition.clone()
+            };
+            Performative::Disposition(settled).write(&mut self.io.output, channel);
+        }
+    }
+
+    fn on_detach(&mut self, channel: u16, handle: u32) -> Result<(), AmqpError> {
+        let session = self.session(channel).ok_or_else(|| no_session(channel))?;
+        match session.slots.remove(&handle) {
+            Some(Slot::Detaching) => {}
+            Some(slot) => {
+                // A receiver gives up its place before the client hears of it.
+                self.drop_slot(slot);
+                write_detach(&mut self.io.output, channel, handle, None);
+            }
+            None => return Err(unattached(handle)),
+        }
+        Ok(())
+    }
+
+    /// Takes a link from the client.
+    pub(super) fn detach(&mut self, key: LinkKey, reason: AmqpError) {
+        let Some(session) = self.session(key.channel) else {
+            return;
+        };
+        if session.outgoing(key).is_none() {
+            return;
+        }
+        session.slots.insert(key.handle, Slot::Detaching);
+        write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
+    }
+}
+
+impl Channel {
+    fn links(&self) -> usize {
+        match self {
+            Self::Open(session) => session.slots.len(),
+            Self::Ending => 0,
+        }
+    }
+}
+
+fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: Option<AmqpError>) {
+    Performative::Detach(Detach {
+        handle,
+        closed: true,
+        error,
+    })
+    .write(out, channel);
+}
+
+fn no_session(channel: u16) -> AmqpError {
+    AmqpError::new(
+        condition::NOT_ALLOWED,
+        format!("There is no session on channel {channel}."),
+    )
+}
+
+fn unattached(handle: u32) -> AmqpError {
+    AmqpError::new(
+        condition::UNATTACHED_HANDLE,
+        format!("No link is attached at handle {handle}."),
+    )
+}

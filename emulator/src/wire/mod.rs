@@ -1,0 +1,29 @@
+//! The AMQP 1.0 engine: bytes to frames to performatives, connections, sessions and links.
+//!
+//! Our own rather than a library's, because an emulator must do what a library keeps from its users: refuse a link
+//! inside the attach answer, write every field of every performative, reject a message that is too large instead of
+//! detaching, and pass stored events on without decoding them. Pure from `decode` to `link`; `io` and `connection`
+//! are the async shell.
+//!
+//! ```text
+//!  socket ⇄ io ─ frame ─ performative ─ connection ─┬─ session ─ link ─ Sink    → partition log, node
+//!                                        (one task) └─ session ─ link ← Source  ← partition log, node
+//! ```
+
+mod acks;
+mod connection;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod error;
+mod frame;
+mod handshake;
+mod inbound;
+mod io;
+mod link;
+mod outbound;
+pub(crate) mod performative;
+mod sasl;
+mod session;
+pub(crate) mod value;
+
+pub(crate) use connection::{serve, stopped};

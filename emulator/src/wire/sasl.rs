@@ -1,0 +1,110 @@
+//! SASL: the mechanisms the service offers, and what each proves.
+
+use super::decode::{DecodeError, Decoder, Result};
+use super::encode;
+use super::frame::{self, FrameKind};
+use bytes::{BufMut, BytesMut};
+
+/// The header that opens the SASL layer.
+pub(crate) const HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
+
+const MECHANISMS: [&str; 4] = ["MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL"];
+
+const SASL_MECHANISMS: u8 = 0x40;
+const SASL_INIT: u64 = 0x41;
+const SASL_OUTCOME: u8 = 0x44;
+
+/// Who a client says it is. It has no `Debug`: it holds a key.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Credentials<'a> {
+    /// Nobody yet: a token through `$cbs` follows.
+    Anonymous,
+    /// The name of an access key, and the key.
+    Plain { name: &'a str, key: &'a [u8] },
+}
+
+pub(crate) fn write_mechanisms(out: &mut BytesMut) {
+    frame::write(out, FrameKind::Sasl, 0, |out| {
+        encode::descriptor(out, SASL_MECHANISMS);
+        encode::list(out, 1, |out| {
+            encode::array(out, MECHANISMS.len(), |out| {
+                out.put_u8(0xB3);
+                for mechanism in MECHANISMS {
+                    out.put_u32(encode::length(mechanism.len()));
+                    out.put_slice(mechanism.as_bytes());
+                }
+            });
+        });
+    });
+}
+
+pub(crate) fn write_outcome(out: &mut BytesMut, accepted: bool) {
+    frame::write(out, FrameKind::Sasl, 0, |out| {
+        encode::descriptor(out, SASL_OUTCOME);
+        encode::list(out, 2, |out| {
+            encode::u8(out, u8::from(!accepted));
+            encode::null(out);
+        });
+    });
+}
+
+/// Reads a client's choice from the body of its sasl-init frame.
+///
+/// # Errors
+///
+/// If it is no sasl-init, names a mechanism that was not offered, or its response is malformed.
+pub(crate) fn read_init(body: &[u8]) -> Result<Credentials<'_>> {
+    let mut decoder = Decoder::new(body);
+    if decoder.descriptor()? != SASL_INIT {
+        return Err(DecodeError("a sasl-init was expected"));
+    }
+    let mut fields = decoder.list()?;
+    match fields.text()? {
+        Some("ANONYMOUS" | "MSSBCBS" | "EXTERNAL") => Ok(Credentials::Anonymous),
+        Some("PLAIN") => plain(fields.binary()?.unwrap_or_default()),
+        _ => Err(DecodeError("an unknown SASL mechanism")),
+    }
+}
+
+/// `[authorization identity] NUL name NUL key`.
+fn plain(response: &[u8]) -> Result<Credentials<'_>> {
+    const MALFORMED: DecodeError = DecodeError("a malformed PLAIN response");
+    let mut parts = response.splitn(3, |&byte| byte == 0).skip(1);
+    let name = parts
+        .next()
+        .and_then(|name| std::str::from_utf8(name).ok())
+        .ok_or(MALFORMED)?;
+    let key = parts.next().ok_or(MALFORMED)?;
+    Ok(Credentials::Plain { name, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init(mechanism: &str, response: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        encode::descriptor(&mut out, 0x41);
+        encode::list(&mut out, 2, |out| {
+            encode::symbol(out, mechanism);
+            encode::binary(out, response);
+        });
+        out
+    }
+
+    #[test]
+    fn plain_tells_name_and_key() {
+        let expected = Credentials::Plain {
+            name: "Root",
+            key: b"secret",
+        };
+        assert!(read_init(&init("PLAIN", b"\0Root\0secret")) == Ok(expected));
+        assert!(read_init(&init("PLAIN", b"Root")).is_err());
+    }
+
+    #[test]
+    fn a_mechanism_that_was_not_offered_is_an_error() {
+        assert!(read_init(&init("MSSBCBS", b"")) == Ok(Credentials::Anonymous));
+        assert!(read_init(&init("SCRAM-SHA-256", b"")).is_err());
+    }
+}

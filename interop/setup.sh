@@ -1,0 +1,9 @@
+#!/bin/sh
+# Installs what the interop tests drive: the JavaScript and Python SDKs, beside their scripts.
+set -eu
+cd "$(dirname "$0")"
+
+(cd js && npm ci)
+
+python3 -m venv python/.venv
+python/.venv/bin/pip install --quiet --requirement python/requirements.txt
