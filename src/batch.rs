@@ -1,6 +1,7 @@
 //! Batches: events that travel in one transfer, and are stored together.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::encoding;
 use crate::error::{Error, ErrorKind, SendError};
@@ -35,7 +36,7 @@ impl BatchLimits {
 
 /// Events for one target that are sent in one transfer.
 ///
-/// It knows its exact encoded size before it is sent.
+/// It knows its exact encoded size before it is sent. A clone shares the events.
 ///
 /// # Examples
 /// ```
@@ -51,7 +52,8 @@ impl BatchLimits {
 pub struct EventBatch {
     target: Target,
     limits: BatchLimits,
-    events: Vec<EventData>,
+    // Shared: whoever sends a batch may keep one to hand its events back.
+    events: Arc<Vec<EventData>>,
     encoded_size: usize,
 }
 
@@ -64,7 +66,7 @@ impl EventBatch {
             encoded_size: encoding::envelope_size(target.key()),
             target,
             limits,
-            events: Vec::new(),
+            events: Arc::default(),
         }
     }
 
@@ -79,7 +81,7 @@ impl EventBatch {
             encoded_size: encoding::envelope_size(target.key()) + events_size,
             target,
             limits,
-            events,
+            events: Arc::new(events),
         }
     }
 
@@ -112,7 +114,7 @@ impl EventBatch {
             return Err(SendError::new(event, error));
         }
         self.encoded_size = size;
-        self.events.push(event);
+        Arc::make_mut(&mut self.events).push(event);
         Ok(())
     }
 
@@ -153,10 +155,10 @@ impl EventBatch {
         encoding::batch(out, self.target.key(), &self.events);
     }
 
-    /// The events, taken out.
+    /// The events, taken out; copied if a clone of the batch is left.
     #[must_use]
     pub fn into_events(self) -> Vec<EventData> {
-        self.events
+        Arc::unwrap_or_clone(self.events)
     }
 }
 

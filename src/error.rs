@@ -89,6 +89,8 @@ pub enum ErrorKind {
     QuotaExceeded,
     /// The other side broke the protocol.
     Protocol,
+    /// Code that was called, such as a transport's, panicked.
+    Panicked,
     /// The object was closed.
     Closed,
 }

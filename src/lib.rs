@@ -5,6 +5,8 @@ mod encoding;
 mod error;
 mod event;
 mod partition;
+pub mod producer;
+mod sync;
 pub mod transport;
 mod value;
 

@@ -1,0 +1,162 @@
+//! How a buffered producer is set up.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::cost::Cost;
+use crate::batch::BatchLimits;
+use crate::error::Error;
+
+/// Options of a [`BufferedProducer`](super::BufferedProducer).
+///
+/// How to choose a bound: bytes bound memory, events bound the work lost in a
+/// crash. A buffer should hold what is sent in the longest pause that it is to
+/// bridge; twice the batch size per partition is the least that keeps a link
+/// busy, and a batch takes at most half of its partition's bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BufferedProducerOptions {
+    partition: Cost,
+    total: Cost,
+    batch: BatchLimits,
+    linger: Option<Duration>,
+    max_in_flight: NonZeroUsize,
+}
+
+impl Default for BufferedProducerOptions {
+    fn default() -> Self {
+        Self {
+            partition: Cost {
+                events: 16_384,
+                bytes: 8 << 20,
+            },
+            total: Cost {
+                events: usize::MAX,
+                bytes: 64 << 20,
+            },
+            batch: BatchLimits {
+                bytes: usize::MAX,
+                events: usize::MAX,
+            },
+            linger: Some(Duration::from_millis(50)),
+            max_in_flight: NonZeroUsize::new(32).expect("not zero"),
+        }
+    }
+}
+
+impl BufferedProducerOptions {
+    /// Bounds the events of one partition that have no outcome yet.
+    ///
+    /// Defaults to 16,384.
+    #[must_use]
+    pub fn with_max_events_per_partition(mut self, events: NonZeroUsize) -> Self {
+        self.partition.events = events.get();
+        self
+    }
+
+    /// Bounds the bytes of one partition's events that have no outcome yet:
+    /// their encoded size and 128 bytes for each.
+    ///
+    /// Defaults to 8 MiB.
+    #[must_use]
+    pub fn with_max_bytes_per_partition(mut self, bytes: NonZeroUsize) -> Self {
+        self.partition.bytes = bytes.get();
+        self
+    }
+
+    /// Bounds the events of all partitions that have no outcome yet.
+    ///
+    /// Defaults to no bound beside the one in bytes, which holds 524,288 events
+    /// at most.
+    #[must_use]
+    pub fn with_max_events(mut self, events: NonZeroUsize) -> Self {
+        self.total.events = events.get();
+        self
+    }
+
+    /// Bounds the bytes of all partitions' events that have no outcome yet:
+    /// their encoded size and 128 bytes for each.
+    ///
+    /// Defaults to 64 MiB.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.total.bytes = bytes.get();
+        self
+    }
+
+    /// Closes a batch at this many events.
+    ///
+    /// Defaults to no limit beside half of its partition's bound.
+    #[must_use]
+    pub fn with_max_batch_events(mut self, events: NonZeroUsize) -> Self {
+        self.batch.events = events.get();
+        self
+    }
+
+    /// Closes a batch at this many encoded bytes.
+    ///
+    /// Defaults to no limit beside the transport's and half of its partition's
+    /// bound. A single larger event still goes, alone, if the transport takes it.
+    #[must_use]
+    pub fn with_max_batch_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.batch.bytes = bytes.get();
+        self
+    }
+
+    /// How long a batch waits for company, from its first event on.
+    ///
+    /// Zero sends at once what is there whenever the partition's link is free;
+    /// `None` sets no timer: batches go when they are full, on pressure, and on
+    /// flush and close. Defaults to 50 ms.
+    #[must_use]
+    pub fn with_linger(mut self, linger: impl Into<Option<Duration>>) -> Self {
+        self.linger = linger.into();
+        self
+    }
+
+    /// Bounds the batches in flight over all partitions; one per partition.
+    ///
+    /// Defaults to 32.
+    #[must_use]
+    pub fn with_max_in_flight(mut self, batches: NonZeroUsize) -> Self {
+        self.max_in_flight = batches;
+        self
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        // Below this not even an empty event could be admitted.
+        let least = Cost::of_event(0);
+        if !least.fits(self.partition) || !least.fits(self.total) {
+            return Err(Error::invalid_options(format!(
+                "the buffer's bounds admit no event: each takes {} bytes beside its own",
+                least.bytes
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn partition_bound(&self) -> Cost {
+        self.partition.min(self.total)
+    }
+
+    pub(super) fn total_bound(&self) -> Cost {
+        self.total
+    }
+
+    /// What closes a batch: the options' limits, within half of the partition's
+    /// bounds so that one batch fills while another is in flight.
+    pub(super) fn batch_limits(&self) -> BatchLimits {
+        let half = self.partition_bound().divided_by(2);
+        self.batch.min(BatchLimits {
+            bytes: half.bytes.max(1),
+            events: half.events.max(1),
+        })
+    }
+
+    pub(super) fn linger(&self) -> Option<Duration> {
+        self.linger
+    }
+
+    pub(super) fn max_in_flight(&self) -> usize {
+        self.max_in_flight.get()
+    }
+}

@@ -1,0 +1,125 @@
+//! Room taken in advance: a permit, whose use never waits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use super::cost::Cost;
+use super::delivery::Delivery;
+use crate::error::{Error, SendError};
+use crate::event::EventData;
+use crate::partition::{PartitionId, Target};
+
+/// Room in a partition's queue, given back when dropped.
+pub(super) struct Room {
+    buffer: Arc<Buffer>,
+    partition: u32,
+    cost: Cost,
+}
+
+impl Room {
+    pub(super) fn new(buffer: Arc<Buffer>, partition: u32, cost: Cost) -> Self {
+        Self {
+            buffer,
+            partition,
+            cost,
+        }
+    }
+
+    /// Fills the room with an event; what it does not need is given back.
+    // An event is what the caller wants back.
+    #[allow(clippy::result_large_err)]
+    pub(super) fn fill(
+        mut self,
+        event: EventData,
+        track: bool,
+    ) -> Result<Option<Delivery>, SendError> {
+        let size = event.encoded_size();
+        let cost = Cost::of_event(size);
+        if !cost.fits(self.cost) {
+            let limit = self.cost.bytes - Cost::of_event(0).bytes;
+            return Err(SendError::new(event, Error::too_large(size, limit)));
+        }
+        let delivery = self
+            .buffer
+            .push_admitted(self.partition, event, size, track)?;
+        self.cost -= cost;
+        Ok(delivery)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.cost.is_zero() {
+            self.buffer.release(self.partition, self.cost);
+        }
+    }
+}
+
+/// Room for one event, reserved; using it never waits.
+///
+/// Dropping it gives the room back.
+#[must_use = "a permit holds room until it is used or dropped"]
+pub struct Permit {
+    room: Room,
+    target: Target,
+}
+
+impl Permit {
+    pub(super) fn new(room: Room, target: Target) -> Self {
+        Self { room, target }
+    }
+
+    /// The partition in which the room is.
+    #[must_use]
+    pub fn partition(&self) -> PartitionId {
+        PartitionId::new(self.room.partition)
+    }
+
+    /// Accepts an event. Its target is the permit's, or [`Target::Any`] to take
+    /// the permit's.
+    ///
+    /// # Errors
+    /// The event comes back if it is larger than the permit, if its target is
+    /// another one, or if the producer was closed meanwhile.
+    #[allow(clippy::result_large_err)]
+    pub fn enqueue(self, event: EventData) -> Result<(), SendError> {
+        self.fill(event, false).map(drop)
+    }
+
+    /// Accepts an event and lets you await its outcome; else as
+    /// [`enqueue`](Self::enqueue).
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    #[allow(clippy::result_large_err)]
+    pub fn send(self, event: EventData) -> Result<Delivery, SendError> {
+        self.fill(event, true)
+            .map(|delivery| delivery.expect("a delivery was asked for"))
+    }
+
+    #[allow(clippy::result_large_err)]
+    fn fill(self, event: EventData, track: bool) -> Result<Option<Delivery>, SendError> {
+        let event = match event.target() {
+            Target::Any => event.with_target(self.target),
+            target if *target == self.target => event,
+            _ => {
+                let error = Error::invalid_options(format!(
+                    "the permit is for {:?}: reserve one for the event's own target",
+                    self.target
+                ));
+                return Err(SendError::new(event, error));
+            }
+        };
+        self.room.fill(event, track)
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("partition", &self.room.partition)
+            .field("cost", &self.room.cost)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! Waiting for room: in one partition's queue, or for whichever has some first.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use super::buffer::Buffer;
+use super::cost::Cost;
+use super::permit::Room;
+use super::queue::{Todo, Waiter};
+use crate::error::Error;
+use crate::partition::Target;
+use crate::sync::lock;
+
+/// Those who wait for room in any partition, first come first served.
+#[derive(Default)]
+pub(super) struct AnyWaiters {
+    queue: Mutex<AnyQueue>,
+    /// The length of the queue, to be read without its lock.
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct AnyQueue {
+    waiters: BTreeMap<u64, Waiter>,
+    next_ticket: u64,
+    closed: bool,
+}
+
+impl AnyWaiters {
+    pub(super) fn is_waiting(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    fn wait(&self, waiter: Waiter) -> Result<u64, Error> {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            return Err(Error::closed("producer"));
+        }
+        let ticket = queue.next_ticket;
+        queue.next_ticket += 1;
+        queue.waiters.insert(ticket, waiter);
+        self.count.store(queue.waiters.len(), Ordering::Relaxed);
+        Ok(ticket)
+    }
+
+    fn cancel(&self, ticket: u64) {
+        let mut queue = lock(&self.queue);
+        queue.waiters.remove(&ticket);
+        self.count.store(queue.waiters.len(), Ordering::Relaxed);
+    }
+
+    /// Admits those who wait into a partition, as far as it has room.
+    pub(super) fn serve(&self, buffer: &Arc<Buffer>, partition: u32) {
+        while self.is_waiting() {
+            let mut todo = Todo::default();
+            let served = {
+                let mut any = lock(&self.queue);
+                let Some(cost) = any.waiters.first_entry().map(|first| first.get().cost) else {
+                    return;
+                };
+                let admitted = lock(&buffer.partition(partition).queue)
+                    .admit_new(cost, buffer.total(), &mut todo)
+                    .is_ok();
+                let first = admitted.then(|| any.waiters.pop_first()).flatten();
+                self.count.store(any.waiters.len(), Ordering::Relaxed);
+                first
+            };
+            buffer.finish(partition, todo);
+            match served {
+                Some((_, waiter)) => buffer.grant(partition, waiter),
+                None => return,
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let refused = {
+            let mut queue = lock(&self.queue);
+            queue.closed = true;
+            self.count.store(0, Ordering::Relaxed);
+            std::mem::take(&mut queue.waiters)
+        };
+        drop(refused);
+    }
+}
+
+/// A place in a queue of waiters, given up when dropped.
+struct Place<'a> {
+    buffer: &'a Arc<Buffer>,
+    /// `None`: any partition.
+    partition: Option<u32>,
+    ticket: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        match self.partition {
+            None => self.buffer.any.cancel(self.ticket),
+            Some(partition) => {
+                lock(&self.buffer.partition(partition).queue).cancel(self.ticket);
+                // A smaller one may fit where this one did not.
+                self.buffer.serve(partition);
+            }
+        }
+    }
+}
+
+/// Waits for room for one event.
+///
+/// Dropping the future gives up the place, and room that was just granted.
+pub(super) async fn room(
+    buffer: &Arc<Buffer>,
+    target: &Target,
+    encoded_size: usize,
+) -> Result<Room, Error> {
+    let cost = Cost::of_event(encoded_size);
+    let (grant, granted) = oneshot::channel();
+    let waiter = Waiter { cost, grant };
+    let partition = buffer.route(target)?;
+    let ticket = match partition {
+        Some(partition) => {
+            let mut todo = Todo::default();
+            let result = {
+                let mut queue = lock(&buffer.partition(partition).queue);
+                queue.check(encoded_size)?;
+                queue.admit_or_wait(waiter, buffer.total(), &mut todo)
+            };
+            buffer.finish(partition, todo);
+            match result {
+                Ok(_) => return Ok(Room::new(Arc::clone(buffer), partition, cost)),
+                Err(ticket) => ticket,
+            }
+        }
+        None => {
+            lock(&buffer.partition(0).queue).check(encoded_size)?;
+            buffer.any.wait(waiter)?
+        }
+    };
+    let _place = Place {
+        buffer,
+        partition,
+        ticket,
+    };
+    if partition.is_none() {
+        // Room that came free before this one queued would else go unnoticed.
+        (0..buffer.count()).for_each(|partition| buffer.any.serve(buffer, partition));
+    }
+    granted.await.map_err(|_| Error::closed("producer"))
+}

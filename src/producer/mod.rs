@@ -1,0 +1,3 @@
+//! Producers: wrappers around a [`TransportProducer`](crate::transport::TransportProducer).
+
+pub mod buffered;
