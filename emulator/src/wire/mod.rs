@@ -24,6 +24,8 @@ mod outbound;
 pub(crate) mod performative;
 mod sasl;
 mod session;
+#[cfg(test)]
+mod tests;
 pub(crate) mod value;
 
 pub(crate) use connection::{serve, stopped};
