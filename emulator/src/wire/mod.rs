@@ -11,6 +11,7 @@
 //! ```
 
 mod acks;
+mod attaching;
 mod connection;
 pub(crate) mod decode;
 pub(crate) mod encode;

@@ -3,3 +3,4 @@
 mod connection;
 mod links;
 mod peer;
+mod performatives;
