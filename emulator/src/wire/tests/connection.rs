@@ -2,14 +2,17 @@
 
 use super::peer::*;
 use crate::config::Config;
+use crate::wire::connection::serve;
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::error::condition;
 use crate::wire::frame::{self, FrameKind};
-use crate::wire::performative::{Open, Performative, Role};
+use crate::wire::performative::{Flow, Open, Performative, Role};
 use crate::wire::value::Value;
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
@@ -286,4 +289,41 @@ async fn an_error_in_one_session_ends_that_session_only() {
         ),
         "{frame:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_and_asks_but_reads_no_answers_is_stopped_until_it_does() {
+    const TRIED: usize = 64 * 1024 * 1024;
+    let (mut stream, server) = tokio::io::duplex(64 * 1024);
+    let broker = Peer::connect(&Config::default()).broker;
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(serve(server, broker, stopped));
+    let mut bytes = BytesMut::from(AMQP);
+    Performative::Open(open()).write(&mut bytes, 0);
+    begin(10).write(&mut bytes, 0);
+    stream.write_all(&bytes).await.unwrap();
+    let echo = Flow {
+        handle: None,
+        echo: true,
+        ..credit(0)
+    };
+    let mut question = BytesMut::new();
+    Performative::Flow(echo).write(&mut question, 0);
+    let questions = question.repeat(1000);
+    let next = |asked: usize| &questions[asked % questions.len()..];
+    let mut asked = 0;
+    let patience = Duration::from_secs(1);
+    while asked < TRIED {
+        match tokio::time::timeout(patience, stream.write(next(asked))).await {
+            Ok(written) => asked += written.unwrap(),
+            Err(_) => break,
+        }
+    }
+    assert!(asked < 4 * 1024 * 1024, "{asked} bytes were taken in");
+    let mut answers = vec![0; 1024 * 1024];
+    stream.read_exact(&mut answers).await.unwrap();
+    tokio::time::timeout(patience, stream.write(next(asked)))
+        .await
+        .unwrap()
+        .unwrap();
 }
