@@ -74,7 +74,9 @@ mod tests {
     use super::*;
     use crate::texts::condition::ARGUMENT_ERROR;
 
-    const FIELDS: [(&str, fn(Bound) -> StartPosition); 4] = [
+    type Field = (&'static str, fn(Bound) -> StartPosition);
+
+    const FIELDS: [Field; 4] = [
         ("amqp.annotation.x-opt-offset", StartPosition::Offset),
         (
             "amqp.annotation.x-opt-sequence-number",

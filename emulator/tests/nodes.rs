@@ -18,7 +18,7 @@ fn field(body: &Value, name: &str) -> Value {
         .unwrap_or_else(|| panic!("{name} is missing"))
 }
 
-fn partition<'a>(id: &'a str) -> [(&'a str, &'a str); 3] {
+fn partition(id: &str) -> [(&str, &str); 3] {
     [
         ("type", "com.microsoft:partition"),
         ("name", "eh1"),

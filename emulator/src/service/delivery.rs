@@ -14,7 +14,7 @@ pub(super) fn write_event(out: &mut BytesMut, event: &LoggedEvent) {
     let key = annotations.and_then(|annotations| annotations.partition_key.as_deref());
     let (other, other_items) =
         annotations.map_or((&[][..], 0), |a| (&a.other[..], a.other_items as usize));
-    encode::descriptor(out, section::MESSAGE_ANNOTATIONS as u8);
+    encode::descriptor(out, section::MESSAGE_ANNOTATIONS);
     encode::map(
         out,
         6 + 2 * usize::from(key.is_some()) + other_items,
@@ -57,7 +57,7 @@ pub(super) fn write_runtime_metrics(out: &mut BytesMut, info: &PartitionInfo) {
             Value::Timestamp(clock::unix_millis()),
         ),
     ];
-    encode::descriptor(out, section::DELIVERY_ANNOTATIONS as u8);
+    encode::descriptor(out, section::DELIVERY_ANNOTATIONS);
     encode::map(out, 2 * annotations.len(), |out| {
         for (name, value) in annotations {
             encode::symbol(out, name);

@@ -7,15 +7,15 @@ use bytes::{Bytes, BytesMut};
 
 /// The descriptors of a message's sections.
 pub(crate) mod section {
-    pub(crate) const HEADER: u64 = 0x70;
-    pub(crate) const DELIVERY_ANNOTATIONS: u64 = 0x71;
-    pub(crate) const MESSAGE_ANNOTATIONS: u64 = 0x72;
-    pub(crate) const PROPERTIES: u64 = 0x73;
-    pub(crate) const APPLICATION_PROPERTIES: u64 = 0x74;
-    pub(crate) const DATA: u64 = 0x75;
-    pub(crate) const SEQUENCE: u64 = 0x76;
-    pub(crate) const VALUE: u64 = 0x77;
-    pub(crate) const FOOTER: u64 = 0x78;
+    pub(crate) const HEADER: u8 = 0x70;
+    pub(crate) const DELIVERY_ANNOTATIONS: u8 = 0x71;
+    pub(crate) const MESSAGE_ANNOTATIONS: u8 = 0x72;
+    pub(crate) const PROPERTIES: u8 = 0x73;
+    pub(crate) const APPLICATION_PROPERTIES: u8 = 0x74;
+    pub(crate) const DATA: u8 = 0x75;
+    pub(crate) const SEQUENCE: u8 = 0x76;
+    pub(crate) const VALUE: u8 = 0x77;
+    pub(crate) const FOOTER: u8 = 0x78;
 }
 
 /// The sections of an encoded message: each one's descriptor, where it begins, and a decoder at its content.
@@ -26,7 +26,7 @@ pub(crate) struct Sections<'a> {
 
 /// One section.
 pub(crate) struct Section<'a> {
-    pub(crate) code: u64,
+    pub(crate) code: u8,
     pub(crate) start: usize,
     pub(crate) content: Decoder<'a>,
 }
@@ -45,7 +45,7 @@ impl<'a> Sections<'a> {
             return Ok(None);
         }
         let start = self.len - self.decoder.rest().len();
-        let code = self.decoder.descriptor()?;
+        let code = u8::try_from(self.decoder.descriptor()?).unwrap_or_default();
         if !(section::HEADER..=section::FOOTER).contains(&code) {
             return Err(DecodeError("an unknown section"));
         }
@@ -135,7 +135,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn encode(&self, request: &Request) -> Bytes {
         let mut out = BytesMut::new();
-        encode::descriptor(&mut out, section::PROPERTIES as u8);
+        encode::descriptor(&mut out, section::PROPERTIES);
         encode::list(&mut out, 6, |out| {
             encode::null(out);
             encode::null(out);
@@ -144,7 +144,7 @@ impl Answer {
             encode::null(out);
             request.message_id.encode(out);
         });
-        encode::descriptor(&mut out, section::APPLICATION_PROPERTIES as u8);
+        encode::descriptor(&mut out, section::APPLICATION_PROPERTIES);
         let mut properties = vec![
             (Value::string("status-code"), Value::Int(self.status)),
             (
@@ -157,7 +157,7 @@ impl Answer {
                 .map(|error| (Value::string("error-condition"), Value::symbol(error))),
         );
         Value::Map(properties).encode(&mut out);
-        encode::descriptor(&mut out, section::VALUE as u8);
+        encode::descriptor(&mut out, section::VALUE);
         self.body.encode(&mut out);
         out.freeze()
     }

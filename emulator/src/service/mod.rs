@@ -15,7 +15,7 @@ mod receiver;
 mod sender;
 
 pub(crate) use authorization::Authorization;
-pub(crate) use broker::{Broker, Endpoint};
+pub(crate) use broker::{Attached, Broker, Endpoint};
 pub(crate) use message::first_body;
 pub(crate) use receiver::Source;
 pub(crate) use sender::{Node, Sink};

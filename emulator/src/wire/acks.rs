@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How many outcomes may be held back.
+const MAX_PENDING: usize = 10_000;
 const ACCEPTED: u64 = 0x24;
 const REJECTED: u64 = 0x25;
 
@@ -60,6 +62,11 @@ impl Acks {
             last: id,
             rejection,
         });
+    }
+
+    /// Whether there is room for more; if not, no more messages are to be taken until some are due.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.len() < MAX_PENDING
     }
 
     /// When the next outcome falls due.
@@ -144,5 +151,20 @@ mod tests {
         );
         acks.forget(1);
         assert_eq!(acks.next_due(), None);
+    }
+
+    #[test]
+    fn no_more_outcomes_are_held_back_than_there_is_room_for() {
+        let (mut acks, now) = (Acks::new(Duration::from_secs(1)), Instant::now());
+        for id in 0..10_000 {
+            assert!(acks.has_room());
+            acks.push(now, 1, id * 2, None);
+        }
+        assert!(!acks.has_room());
+        assert_eq!(
+            written(&mut acks, now + Duration::from_secs(1)).len(),
+            10_000
+        );
+        assert!(acks.has_room());
     }
 }

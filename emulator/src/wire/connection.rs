@@ -3,6 +3,7 @@
 //! A client that reads slowly fills its own output buffer and stops its own deliveries, nobody else's.
 
 use super::acks::Acks;
+use super::decode::DecodeError;
 use super::error::{AmqpError, condition};
 use super::frame;
 use super::handshake::{IDLE_TIME_OUT, Peer, shake_hands};
@@ -58,11 +59,13 @@ impl From<Broken> for Ending {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Gone => Self::Gone,
-            Broken::Garbled(error) => {
-                Self::Fault(AmqpError::new(condition::FRAMING_ERROR, error.to_string()))
-            }
+            Broken::Garbled(error) => Self::Fault(framing_error(error)),
         }
     }
+}
+
+fn framing_error(error: DecodeError) -> AmqpError {
+    AmqpError::new(condition::FRAMING_ERROR, error.to_string())
 }
 
 /// A channel in use.
@@ -167,10 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in every frame that has come; `true` if the client closed the connection.
     fn take_frames(&mut self) -> Result<bool, AmqpError> {
         let now = Instant::now();
-        while let Some(frame) = self
-            .io
-            .take_frame()
-            .map_err(|error| AmqpError::new(condition::FRAMING_ERROR, error.to_string()))?
+        while self.acks.has_room()
+            && let Some(frame) = self.io.take_frame().map_err(framing_error)?
         {
             if self.on_frame(&frame, now)? {
                 return Ok(true);

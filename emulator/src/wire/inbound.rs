@@ -1,25 +1,21 @@
 //! What a connection does with the frames that come in.
 
-use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::connection::{Channel, Connection, LinkKey};
 use super::decode::Decoder;
 use super::error::{AmqpError, condition};
 use super::frame::Frame;
 use super::handshake::CHANNEL_MAX;
-use super::link::{Delivery, IncomingLink, OutgoingLink};
-use super::performative::{Attach, Begin, Detach, Disposition, Flow, Performative, Role, Transfer};
+use super::link::{Delivery, OutgoingLink};
+use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
 use super::session::{Session, Slot};
-use super::value::Value;
-use crate::service::{Endpoint, Node, Sink, Source};
+use crate::service::{Node, Sink, Source};
 use crate::texts;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 /// How many bytes of incomplete deliveries a connection may hold.
 const MAX_HELD: usize = 64 * 1024 * 1024;
-/// How many links a connection may have.
-const MAX_LINKS: usize = 5000;
-const SETTLED: u8 = 1;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in a frame; `true` if it closes the connection. An error closes the connection, too.
@@ -42,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             None => return Err(no_session(channel)),
         }
         let result = match performative {
-            Performative::Attach(attach) => self.on_attach(channel, *attach),
+            Performative::Attach(attach) => self.on_attach(channel, &attach),
             Performative::Flow(flow) => self.on_flow(channel, &flow),
             Performative::Transfer(transfer) => {
                 let payload = frame.body.slice_ref(decoder.rest());
@@ -119,92 +115,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             .for_each(|slot| self.drop_slot(slot));
     }
 
-    fn drop_slot(&mut self, slot: Slot) {
+    pub(super) fn drop_slot(&mut self, slot: Slot) {
         if let Slot::Incoming(link) = slot {
             self.held -= link.assembly.held();
         }
-    }
-
-    fn on_attach(&mut self, channel: u16, attach: Attach) -> Result<(), AmqpError> {
-        let handle = attach.handle;
-        let links: usize = self.channels.values().map(Channel::links).sum();
-        self.session(channel)
-            .ok_or_else(|| no_session(channel))?
-            .check_handle(handle)?;
-        let attached = if links < MAX_LINKS {
-            self.broker
-                .attach(&attach, &self.authorization)
-                .map_err(AmqpError::from)
-        } else {
-            Err(AmqpError::new(
-                condition::RESOURCE_LIMIT_EXCEEDED,
-                "The connection has too many links.",
-            ))
-        };
-        let mut answer = Attach {
-            role: match attach.role {
-                Role::Sender => Role::Receiver,
-                Role::Receiver => Role::Sender,
-            },
-            // Some clients ask for `second` and then ignore the dispositions it takes: `first`.
-            rcv_settle_mode: 0,
-            initial_delivery_count: None,
-            max_message_size: None,
-            offered_capabilities: Value::Null,
-            desired_capabilities: Value::Null,
-            properties: Value::Null,
-            ..attach
-        };
-        let slot = match attached {
-            Err(error) => {
-                match answer.role {
-                    Role::Sender => answer.source = Value::Null,
-                    Role::Receiver => answer.target = Value::Null,
-                }
-                Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
-                write_detach(&mut self.io.output, channel, handle, Some(error));
-                Slot::Detaching
-            }
-            Ok(attached) => {
-                answer.offered_capabilities = attached.offered_capabilities;
-                answer.max_message_size = Some(attached.max_message_size);
-                let slot = match attached.endpoint {
-                    Endpoint::Sink(sink) => {
-                        let count = attach.initial_delivery_count.unwrap_or(0);
-                        Slot::Incoming(IncomingLink::new(sink, count, attached.max_message_size))
-                    }
-                    Endpoint::Source(source, displaced) => {
-                        answer.initial_delivery_count = Some(0);
-                        self.last_link += 1;
-                        let key = LinkKey {
-                            channel,
-                            handle,
-                            id: self.last_link,
-                        };
-                        if let Some(displaced) = displaced {
-                            // Ends by itself with the link, whose lease holds the other end.
-                            self.wait_for(async move {
-                                displaced.await.map_or(LinkEvent::Stale, |r| {
-                                    LinkEvent::Displaced(key, r.into())
-                                })
-                            });
-                        }
-                        let settled = answer.snd_settle_mode == SETTLED;
-                        Slot::Outgoing(OutgoingLink::new(key.id, source, settled))
-                    }
-                };
-                Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
-                slot
-            }
-        };
-        let grants = matches!(slot, Slot::Incoming(_));
-        if let Some(session) = self.session(channel) {
-            session.slots.insert(handle, slot);
-        }
-        if grants {
-            self.write_flow(channel, Some(handle));
-        }
-        Ok(())
     }
 
     /// Tells the client our view of the session and, with a handle, of a link.
@@ -385,60 +299,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Performative::Disposition(settled).write(&mut self.io.output, channel);
         }
     }
-
-    fn on_detach(&mut self, channel: u16, handle: u32) -> Result<(), AmqpError> {
-        let session = self.session(channel).ok_or_else(|| no_session(channel))?;
-        match session.slots.remove(&handle) {
-            Some(Slot::Detaching) => {}
-            Some(slot) => {
-                // A receiver gives up its place before the client hears of it.
-                self.drop_slot(slot);
-                write_detach(&mut self.io.output, channel, handle, None);
-            }
-            None => return Err(unattached(handle)),
-        }
-        Ok(())
-    }
-
-    /// Takes a link from the client.
-    pub(super) fn detach(&mut self, key: LinkKey, reason: AmqpError) {
-        let Some(session) = self.session(key.channel) else {
-            return;
-        };
-        if session.outgoing(key).is_none() {
-            return;
-        }
-        session.slots.insert(key.handle, Slot::Detaching);
-        write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
-    }
 }
 
-impl Channel {
-    fn links(&self) -> usize {
-        match self {
-            Self::Open(session) => session.slots.len(),
-            Self::Ending => 0,
-        }
-    }
-}
-
-fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: Option<AmqpError>) {
-    Performative::Detach(Detach {
-        handle,
-        closed: true,
-        error,
-    })
-    .write(out, channel);
-}
-
-fn no_session(channel: u16) -> AmqpError {
+pub(super) fn no_session(channel: u16) -> AmqpError {
     AmqpError::new(
         condition::NOT_ALLOWED,
         format!("There is no session on channel {channel}."),
     )
 }
 
-fn unattached(handle: u32) -> AmqpError {
+pub(super) fn unattached(handle: u32) -> AmqpError {
     AmqpError::new(
         condition::UNATTACHED_HANDLE,
         format!("No link is attached at handle {handle}."),

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 const READ_CHUNK: usize = 128 * 1024;
 /// Deliveries pause while this much waits to be written.
 pub(crate) const OUTPUT_HIGH_WATER: usize = 256 * 1024;
+/// Reading pauses while this much waits to be taken in: more than a frame of the largest size.
+const INPUT_LIMIT: usize = 256 * 1024;
 /// Reading pauses while this much waits to be written: a peer that asks and asks but reads no answers.
 const OUTPUT_LIMIT: usize = 1024 * 1024;
 
@@ -153,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
     }
 
     fn poll_read_some(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
-        if self.output.len() >= OUTPUT_LIMIT {
+        if self.output.len() >= OUTPUT_LIMIT || self.input.len() >= INPUT_LIMIT {
             return Poll::Pending;
         }
         if self.input.capacity() - self.input.len() < READ_CHUNK / 4 {

@@ -11,6 +11,7 @@
 //! ```
 
 mod acks;
+mod attaching;
 mod connection;
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -24,6 +25,8 @@ mod outbound;
 pub(crate) mod performative;
 mod sasl;
 mod session;
+#[cfg(test)]
+mod tests;
 pub(crate) mod value;
 
 pub(crate) use connection::{serve, stopped};

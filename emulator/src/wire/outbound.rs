@@ -19,7 +19,7 @@ enum Rest {
     /// It has more to deliver.
     More,
     /// The client must grant credit or window first.
-    Granted,
+    Blocked,
     /// There is nothing to deliver.
     Empty,
 }
@@ -45,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             };
             match session.take_turn(key, max_frame_size, &mut self.io.output) {
                 Some(Rest::More) => self.ready.push_back(key),
-                Some(Rest::Granted) => self.rest(key, false),
+                Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
                 None => {}
             }
@@ -109,7 +109,7 @@ impl Session {
         for _ in 0..TURN {
             if !self.may_send() {
                 self.outgoing(key)?;
-                return Some(Rest::Granted);
+                return Some(Rest::Blocked);
             }
             let link = self.outgoing(key)?;
             if let Some(partial) = link.partial.take() {
@@ -117,7 +117,7 @@ impl Session {
                 continue;
             }
             if link.credit == 0 {
-                return Some(Rest::Granted);
+                return Some(Rest::Blocked);
             }
             if !link.source.is_ready(link.credit) {
                 return Some(Rest::Empty);

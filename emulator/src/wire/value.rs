@@ -265,11 +265,11 @@ fn array_has_symbol(bytes: &[u8], name: &str) -> Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_value() -> impl Strategy<Value = Value> {
+    pub(in crate::wire) fn any_value() -> impl Strategy<Value = Value> {
         let bytes = |n| proptest::collection::vec(any::<u8>(), n).prop_map(Bytes::from);
         let leaf = prop_oneof![
             Just(Value::Null),

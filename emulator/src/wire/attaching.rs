@@ -1,0 +1,156 @@
+//! How links come and go.
+
+use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::error::{AmqpError, condition};
+use super::inbound::{no_session, unattached};
+use super::link::{IncomingLink, OutgoingLink};
+use super::performative::{Attach, Detach, Performative, Role};
+use super::session::Slot;
+use super::value::Value;
+use crate::service::{Attached, Endpoint};
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How many links a connection may have.
+const MAX_LINKS: usize = 5000;
+/// The settle mode of a sender that settles whatever it sends.
+const SETTLED: u8 = 1;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    pub(super) fn on_attach(&mut self, channel: u16, attach: &Attach) -> Result<(), AmqpError> {
+        let session = self.session(channel).ok_or_else(|| no_session(channel))?;
+        session.check_handle(attach.handle)?;
+        let answer = answer(attach);
+        match self.admit(attach) {
+            Ok(attached) => self.accept(channel, attach, answer, attached),
+            Err(error) => self.refuse(channel, answer, error),
+        }
+        Ok(())
+    }
+
+    fn admit(&self, attach: &Attach) -> Result<Attached, AmqpError> {
+        let links: usize = self.channels.values().map(Channel::links).sum();
+        if links >= MAX_LINKS {
+            let text = "The connection has too many links.";
+            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        Ok(self.broker.attach(attach, &self.authorization)?)
+    }
+
+    /// As AMQP says: the answer lacks the terminus that there is not, and a closing detach follows at once.
+    fn refuse(&mut self, channel: u16, mut answer: Attach, error: AmqpError) {
+        match answer.role {
+            Role::Sender => answer.source = Value::Null,
+            Role::Receiver => answer.target = Value::Null,
+        }
+        let handle = answer.handle;
+        self.insert(channel, handle, Slot::Detaching);
+        Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
+        write_detach(&mut self.io.output, channel, handle, Some(error));
+    }
+
+    fn accept(&mut self, channel: u16, attach: &Attach, mut answer: Attach, attached: Attached) {
+        let handle = attach.handle;
+        answer.offered_capabilities = attached.offered_capabilities;
+        answer.max_message_size = Some(attached.max_message_size);
+        match attached.endpoint {
+            Endpoint::Sink(sink) => {
+                let count = attach.initial_delivery_count.unwrap_or(0);
+                let link = IncomingLink::new(sink, count, attached.max_message_size);
+                self.insert(channel, handle, Slot::Incoming(link));
+                Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
+                self.write_flow(channel, Some(handle));
+            }
+            Endpoint::Source(source, displaced) => {
+                answer.initial_delivery_count = Some(0);
+                self.last_link += 1;
+                let key = LinkKey {
+                    channel,
+                    handle,
+                    id: self.last_link,
+                };
+                if let Some(displaced) = displaced {
+                    // It ends by itself with the link, whose lease holds the other end.
+                    self.wait_for(async move {
+                        match displaced.await {
+                            Ok(reason) => LinkEvent::Displaced(key, reason.into()),
+                            Err(_) => LinkEvent::Stale,
+                        }
+                    });
+                }
+                let settled = attach.snd_settle_mode == SETTLED;
+                let link = OutgoingLink::new(key.id, source, settled);
+                self.insert(channel, handle, Slot::Outgoing(link));
+                Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
+            }
+        }
+    }
+
+    fn insert(&mut self, channel: u16, handle: u32, slot: Slot) {
+        if let Some(session) = self.session(channel) {
+            session.slots.insert(handle, slot);
+        }
+    }
+
+    pub(super) fn on_detach(&mut self, channel: u16, handle: u32) -> Result<(), AmqpError> {
+        let session = self.session(channel).ok_or_else(|| no_session(channel))?;
+        match session.slots.remove(&handle) {
+            Some(Slot::Detaching) => {}
+            Some(slot) => {
+                // A receiver gives up its place before the client hears of it.
+                self.drop_slot(slot);
+                write_detach(&mut self.io.output, channel, handle, None);
+            }
+            None => return Err(unattached(handle)),
+        }
+        Ok(())
+    }
+
+    /// Takes a link from the client.
+    pub(super) fn detach(&mut self, key: LinkKey, reason: AmqpError) {
+        let Some(session) = self.session(key.channel) else {
+            return;
+        };
+        if session.outgoing(key).is_none() {
+            return;
+        }
+        session.slots.insert(key.handle, Slot::Detaching);
+        write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
+    }
+}
+
+impl Channel {
+    fn links(&self) -> usize {
+        match self {
+            Self::Open(session) => session.slots.len(),
+            Self::Ending => 0,
+        }
+    }
+}
+
+/// Our side of a link as the peer's attach asks for it.
+fn answer(attach: &Attach) -> Attach {
+    Attach {
+        role: match attach.role {
+            Role::Sender => Role::Receiver,
+            Role::Receiver => Role::Sender,
+        },
+        // Some clients ask for `second` and then ignore the dispositions it takes: `first`.
+        rcv_settle_mode: 0,
+        initial_delivery_count: None,
+        max_message_size: None,
+        offered_capabilities: Value::Null,
+        desired_capabilities: Value::Null,
+        properties: Value::Null,
+        ..attach.clone()
+    }
+}
+
+fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: Option<AmqpError>) {
+    Performative::Detach(Detach {
+        handle,
+        closed: true,
+        error,
+    })
+    .write(out, channel);
+}

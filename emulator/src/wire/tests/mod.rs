@@ -1,0 +1,6 @@
+//! The engine as a bare peer sees it, frame by frame, on the paused clock.
+
+mod connection;
+mod links;
+mod peer;
+mod performatives;
