@@ -25,6 +25,7 @@
 //! | layer | what it knows |
 //! |---|---|
 //! | `emulator`, `builder`, `server` | the front door, the sockets |
+//! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
 //! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
@@ -44,6 +45,7 @@ mod clock;
 mod config;
 mod emulator;
 mod hub;
+mod identify;
 mod namespace;
 mod ownership;
 mod partition_key;
@@ -61,5 +63,6 @@ mod wire;
 pub use builder::{EmulatorBuilder, StartError};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
+pub use identify::{Identity, identify};
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;

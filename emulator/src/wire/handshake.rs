@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The header that opens the AMQP layer.
-const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
+pub(super) const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
+/// What the emulator calls itself to its peers: how one is told from other servers.
+pub(crate) const PRODUCT: &str = env!("CARGO_PKG_NAME");
 /// The highest channel, as the service: 5000 sessions.
 pub(super) const CHANNEL_MAX: u16 = 4999;
 /// What clients are told after how much silence the connection ends, as the service.
@@ -56,6 +58,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         channel_max: CHANNEL_MAX,
         idle_time_out: Some(IDLE_TIME_OUT.as_millis() as u32),
         desired_capabilities: Value::Null,
+        properties: properties(),
     })
     .write(&mut io.output, 0);
     Ok(Peer {
@@ -67,6 +70,14 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             .filter(|&ms| ms > 0)
             .map(|ms| Duration::from_millis(ms.into())),
     })
+}
+
+fn properties() -> Value {
+    let entry = |name, text| (Value::symbol(name), Value::string(text));
+    Value::Map(vec![
+        entry("product", PRODUCT),
+        entry("version", env!("CARGO_PKG_VERSION")),
+    ])
 }
 
 async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(

@@ -23,6 +23,7 @@ mod io;
 mod link;
 mod outbound;
 pub(crate) mod performative;
+pub(crate) mod probe;
 mod sasl;
 mod session;
 #[cfg(test)]
@@ -30,3 +31,4 @@ mod tests;
 pub(crate) mod value;
 
 pub(crate) use connection::{serve, stopped};
+pub(crate) use handshake::PRODUCT;

@@ -35,6 +35,7 @@ pub(crate) struct Open {
     /// In milliseconds.
     pub(crate) idle_time_out: Option<u32>,
     pub(crate) desired_capabilities: Value,
+    pub(crate) properties: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +193,7 @@ impl Open {
             fields.value()?; // outgoing and incoming locales, offered capabilities
         }
         let desired_capabilities = fields.value()?;
+        let properties = fields.value()?;
         Ok(Self {
             container_id,
             hostname,
@@ -199,6 +201,7 @@ impl Open {
             channel_max,
             idle_time_out,
             desired_capabilities,
+            properties,
         })
     }
 
@@ -212,7 +215,7 @@ impl Open {
             encode::option(out, self.idle_time_out, encode::u32);
             nulls(out, 3);
             self.desired_capabilities.encode(out);
-            encode::null(out);
+            self.properties.encode(out);
         });
     }
 }

@@ -1,17 +1,21 @@
-//! SASL: the mechanisms the service offers, and what each proves.
+//! SASL: the mechanisms the service offers and what each proves, and a client's half of it.
 
 use super::decode::{DecodeError, Decoder, Result};
 use super::encode;
 use super::frame::{self, FrameKind};
+use super::value::Value;
 use bytes::{BufMut, BytesMut};
 
 /// The header that opens the SASL layer.
 pub(crate) const HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 
-const MECHANISMS: [&str; 4] = ["MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL"];
+const MECHANISMS: [&str; 4] = ["MSSBCBS", "PLAIN", ANONYMOUS, "EXTERNAL"];
+
+/// What a client that proves nothing names.
+const ANONYMOUS: &str = "ANONYMOUS";
 
 const SASL_MECHANISMS: u8 = 0x40;
-const SASL_INIT: u64 = 0x41;
+const SASL_INIT: u8 = 0x41;
 const SASL_OUTCOME: u8 = 0x44;
 
 /// Who a client says it is. It has no `Debug`: it holds a key.
@@ -55,12 +59,12 @@ pub(crate) fn write_outcome(out: &mut BytesMut, accepted: bool) {
 /// If it is no sasl-init, names a mechanism that was not offered, or its response is malformed.
 pub(crate) fn read_init(body: &[u8]) -> Result<Credentials<'_>> {
     let mut decoder = Decoder::new(body);
-    if decoder.descriptor()? != SASL_INIT {
+    if decoder.descriptor()? != u64::from(SASL_INIT) {
         return Err(DecodeError("a sasl-init was expected"));
     }
     let mut fields = decoder.list()?;
     match fields.text()? {
-        Some("ANONYMOUS" | "MSSBCBS" | "EXTERNAL") => Ok(Credentials::Anonymous),
+        Some(ANONYMOUS | "MSSBCBS" | "EXTERNAL") => Ok(Credentials::Anonymous),
         Some("PLAIN") => plain(fields.binary()?.unwrap_or_default()),
         _ => Err(DecodeError("an unknown SASL mechanism")),
     }
@@ -78,17 +82,46 @@ fn plain(response: &[u8]) -> Result<Credentials<'_>> {
     Ok(Credentials::Plain { name, key })
 }
 
+/// Reads the mechanisms that a server offers: a symbol, or an array of them.
+pub(super) fn read_mechanisms(body: &[u8]) -> Result<Value> {
+    let mut decoder = Decoder::new(body);
+    if decoder.descriptor()? != u64::from(SASL_MECHANISMS) {
+        return Err(DecodeError("sasl-mechanisms were expected"));
+    }
+    decoder.list()?.value()
+}
+
+pub(super) fn write_anonymous_init(out: &mut BytesMut) {
+    frame::write(out, FrameKind::Sasl, 0, |out| {
+        init(out, ANONYMOUS, b"");
+    });
+}
+
+fn init(out: &mut BytesMut, mechanism: &str, response: &[u8]) {
+    encode::descriptor(out, SASL_INIT);
+    encode::list(out, 3, |out| {
+        encode::symbol(out, mechanism);
+        encode::binary(out, response);
+        encode::null(out);
+    });
+}
+
+/// Whether a server's outcome lets the client in.
+pub(super) fn read_outcome(body: &[u8]) -> Result<bool> {
+    let mut decoder = Decoder::new(body);
+    if decoder.descriptor()? != u64::from(SASL_OUTCOME) {
+        return Err(DecodeError("a sasl-outcome was expected"));
+    }
+    Ok(decoder.list()?.u8()? == Some(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn init(mechanism: &str, response: &[u8]) -> BytesMut {
         let mut out = BytesMut::new();
-        encode::descriptor(&mut out, 0x41);
-        encode::list(&mut out, 2, |out| {
-            encode::symbol(out, mechanism);
-            encode::binary(out, response);
-        });
+        super::init(&mut out, mechanism, response);
         out
     }
 

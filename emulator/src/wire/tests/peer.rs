@@ -179,6 +179,7 @@ pub(super) fn open() -> Open {
         channel_max: 10,
         idle_time_out: None,
         desired_capabilities: Value::Null,
+        properties: Value::Null,
     }
 }
 

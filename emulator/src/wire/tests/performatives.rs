@@ -26,9 +26,11 @@ prop_compose! {
         container_id in ".{0,20}",
         hostname in option::of(".{0,300}"),
         (max_frame_size, channel_max, idle_time_out) in any::<(u32, u16, Option<u32>)>(),
-        desired_capabilities in any_value(),
+        (desired_capabilities, properties) in (any_value(), any_value()),
     ) -> Open {
-        Open { container_id, hostname, max_frame_size, channel_max, idle_time_out, desired_capabilities }
+        Open {
+            container_id, hostname, max_frame_size, channel_max, idle_time_out, desired_capabilities, properties,
+        }
     }
 }
 
