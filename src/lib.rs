@@ -5,6 +5,7 @@ mod encoding;
 mod error;
 mod event;
 mod partition;
+pub mod prelude;
 pub mod producer;
 mod sync;
 pub mod transport;

@@ -328,7 +328,8 @@ impl Buffer {
     pub(super) fn return_buffered(self: &Arc<Self>) {
         let error = Error::closed("producer");
         for (number, partition) in (0..).zip(&self.partitions) {
-            for mut batch in lock(&partition.queue).take_all() {
+            let batches = lock(&partition.queue).take_all();
+            for mut batch in batches {
                 let events = std::mem::take(&mut batch.events);
                 let reason = UndeliveredReason::Returned;
                 self.settle(number, &batch, Err((events, reason, error.clone())));
