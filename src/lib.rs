@@ -1,6 +1,7 @@
 //! Flow control for Azure Event Hubs.
 
 mod batch;
+mod connection_string;
 mod encoding;
 mod error;
 mod event;
@@ -11,6 +12,7 @@ pub mod transport;
 mod value;
 
 pub use batch::{BatchLimits, EventBatch};
+pub use connection_string::ConnectionString;
 pub use error::{
     DEFAULT_RETRY_AFTER, EpochConflict, Error, ErrorKind, OwnershipLostReason, SendBatchError,
     SendError,
