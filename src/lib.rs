@@ -5,6 +5,8 @@ mod connection_string;
 mod encoding;
 mod error;
 mod event;
+#[cfg(feature = "amqp")]
+mod hub;
 mod partition;
 pub mod producer;
 mod sync;
@@ -18,5 +20,7 @@ pub use error::{
     SendError,
 };
 pub use event::{EventData, MessageProperties, Properties, ReceivedEvent};
+#[cfg(feature = "amqp")]
+pub use hub::EventHub;
 pub use partition::{MAX_PARTITION_KEY_CHARS, PartitionId, PartitionKey, Target};
 pub use value::{MessageId, Timestamp, Value};
