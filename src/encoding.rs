@@ -18,7 +18,7 @@ const PROPERTIES: u8 = 0x73;
 const APPLICATION_PROPERTIES: u8 = 0x74;
 const DATA: u8 = 0x75;
 const NULL: u8 = 0x40;
-const PARTITION_KEY_ANNOTATION: &str = "x-opt-partition-key";
+pub(crate) const PARTITION_KEY_ANNOTATION: &str = "x-opt-partition-key";
 
 /// Where encoded bytes go.
 pub(crate) trait Output {
