@@ -1,6 +1,6 @@
 //! Who reads a partition in a consumer group: the epoch rules, pure.
 
-use crate::error::{EpochConflict, Error, ErrorKind};
+use crate::error::{EpochConflict, Error, ErrorKind, OwnershipLostReason};
 
 /// Receivers without an owner level that may read a partition side by side.
 const MOST_WITHOUT_LEVEL: usize = 5;
@@ -23,7 +23,7 @@ impl Holders {
     pub(super) fn attach(&mut self, new: Holder) -> Result<Vec<Holder>, Error> {
         let owner = self.receivers.iter().find(|holder| holder.level.is_some());
         match (owner, new.level) {
-            (Some(owner), level) if level < owner.level => Err(refused(owner, level)),
+            (Some(owner), level) if level < owner.level => Err(refused(owner, &new)),
             (None, None) if self.receivers.len() >= MOST_WITHOUT_LEVEL => Err(Error::new(
                 ErrorKind::QuotaExceeded,
                 format!("{MOST_WITHOUT_LEVEL} receivers already read the partition: close one"),
@@ -39,19 +39,68 @@ impl Holders {
     pub(super) fn detach(&mut self, id: u64) {
         self.receivers.retain(|holder| holder.id != id);
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.receivers.len()
+    }
+
+    /// Turns all of them out.
+    pub(super) fn take(&mut self) -> Vec<Holder> {
+        std::mem::take(&mut self.receivers)
+    }
 }
 
-fn refused(owner: &Holder, own_level: Option<i64>) -> Error {
-    let conflict = EpochConflict {
-        holder: owner.name.clone(),
-        holder_level: owner.level,
-        own_level,
+impl Holder {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("nil")
+    }
+}
+
+// The service's own words: what is explained here is what is met there.
+
+fn refused(owner: &Holder, new: &Holder) -> Error {
+    let held = owner.level.unwrap_or_default();
+    let (holder, text) = match new.level {
+        Some(level) => (
+            owner.name.clone(),
+            format!(
+                "Receiver '{}' with a higher epoch '{held}' already exists. Receiver '{}' with epoch {level} cannot be created. Make sure you are creating receiver with increasing epoch value to ensure connectivity, or ensure all old epoch receivers are closed or disconnected.",
+                owner.name(),
+                new.name(),
+            ),
+        ),
+        // The text names nobody.
+        None => (
+            None,
+            format!(
+                "At least one receiver for the endpoint is created with epoch of '{held}', and so non-epoch receiver is not allowed. Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected."
+            ),
+        ),
     };
-    let level = owner.level.unwrap_or_default();
-    Error::new(
-        ErrorKind::OwnershipRefused(conflict),
-        format!("a receiver with owner level {level} reads the partition"),
-    )
+    let conflict = EpochConflict {
+        holder,
+        holder_level: owner.level,
+        own_level: new.level,
+    };
+    Error::new(ErrorKind::OwnershipRefused(conflict), text)
+}
+
+/// What `old` learns when `new` takes its place.
+pub(super) fn displaced(old: &Holder, new: &Holder) -> Error {
+    let conflict = EpochConflict {
+        holder: new.name.clone(),
+        holder_level: new.level,
+        own_level: old.level,
+    };
+    let text = format!(
+        "New receiver '{}' with higher epoch of '{}' is created hence current receiver '{}' with epoch '{}' is getting disconnected. If you are recreating the receiver, make sure a higher epoch is used.",
+        new.name(),
+        new.level.unwrap_or_default(),
+        old.name(),
+        old.level.unwrap_or_default(),
+    );
+    let lost = OwnershipLostReason::Stolen(conflict);
+    Error::new(ErrorKind::OwnershipLost(lost), text)
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::holders::{Holder, Holders};
+use super::holders::{self, Holder, Holders};
 use super::producer::MemoryProducer;
 use super::receiver::MemoryConsumer;
 use crate::batch::{BatchLimits, EventBatch};
-use crate::error::{EpochConflict, Error, ErrorKind, OwnershipLostReason};
+use crate::error::{Error, ErrorKind};
 use crate::event::ReceivedEvent;
 use crate::partition::{PartitionId, Target};
 use crate::sync::lock;
@@ -28,6 +29,8 @@ struct Inner {
     limits: BatchLimits,
     keeps: bool,
     created_at: SystemTime,
+    /// Events' times follow tokio's clock, so that a paused one holds them too.
+    started: Instant,
     state: Mutex<State>,
     /// Changes with everything that a receiver may wait for.
     changed: watch::Sender<()>,
@@ -40,11 +43,13 @@ struct State {
     round_robin: usize,
     events: u64,
     batches: u64,
+    delivered: u64,
     failures: Option<(usize, Error)>,
+    open_failures: Option<(usize, Error)>,
     holders: HashMap<(String, PartitionId), Holders>,
     next_receiver: u64,
-    /// Displaced receivers that have not noticed yet.
-    displaced: HashMap<u64, Error>,
+    /// Why receivers that are still held have ended.
+    ended: HashMap<u64, Error>,
 }
 
 impl MemoryHub {
@@ -86,6 +91,7 @@ impl MemoryHub {
                 limits,
                 keeps,
                 created_at: SystemTime::now(),
+                started: Instant::now(),
                 state: Mutex::new(state),
                 changed: watch::Sender::new(()),
                 paused: watch::Sender::new(false),
@@ -120,6 +126,24 @@ impl MemoryHub {
         lock(&self.inner.state).failures = Some((count, error));
     }
 
+    /// Refuses the next `count` receivers with an error. A test aid.
+    pub fn fail_next_opens(&self, count: usize, error: Error) {
+        lock(&self.inner.state).open_failures = Some((count, error));
+    }
+
+    /// Ends all open receivers with an error, as a lost connection does. A test
+    /// aid.
+    pub fn break_receivers(&self, error: &Error) {
+        {
+            let mut state = lock(&self.inner.state);
+            let turned_out: Vec<_> = state.holders.values_mut().flat_map(Holders::take).collect();
+            for receiver in turned_out {
+                state.ended.insert(receiver.id, error.clone());
+            }
+        }
+        self.inner.changed.send_replace(());
+    }
+
     /// All events, by partition, in order.
     #[must_use]
     pub fn received(&self) -> Vec<ReceivedEvent> {
@@ -136,6 +160,19 @@ impl MemoryHub {
     #[must_use]
     pub fn batch_count(&self) -> u64 {
         lock(&self.inner.state).batches
+    }
+
+    /// How many events were handed to receivers since the hub was made.
+    #[must_use]
+    pub fn delivered_count(&self) -> u64 {
+        lock(&self.inner.state).delivered
+    }
+
+    /// How many receivers are open.
+    #[must_use]
+    pub fn receiver_count(&self) -> usize {
+        let state = lock(&self.inner.state);
+        state.holders.values().map(Holders::len).sum()
     }
 
     pub(super) fn limits(&self) -> BatchLimits {
@@ -155,9 +192,7 @@ impl MemoryHub {
     pub(super) fn store(&self, batch: EventBatch) -> Result<(), (EventBatch, Error)> {
         {
             let mut state = lock(&self.inner.state);
-            if let Some((left, error)) = state.failures.take() {
-                let refusal = error.clone();
-                state.failures = (left > 1).then(|| (left - 1, error));
+            if let Some(refusal) = strike(&mut state.failures) {
                 return Err((batch, refusal));
             }
             let size = batch.encoded_size();
@@ -171,7 +206,8 @@ impl MemoryHub {
             state.batches += 1;
             state.events += batch.len() as u64;
             if self.inner.keeps {
-                state.keep(partition, batch);
+                let now = self.inner.created_at + self.inner.started.elapsed();
+                state.keep(partition, batch, now);
             }
         }
         self.inner.changed.send_replace(());
@@ -207,6 +243,9 @@ impl MemoryHub {
     pub(super) fn attach(&self, options: &ReceiverOptions) -> Result<(u64, usize), Error> {
         let attached = {
             let mut state = lock(&self.inner.state);
+            if let Some(refusal) = strike(&mut state.open_failures) {
+                return Err(refusal);
+            }
             let next = state.resolve(options.partition, &options.position)?;
             let id = state.next_receiver;
             state.next_receiver += 1;
@@ -216,16 +255,10 @@ impl MemoryHub {
                 name: options.name.clone(),
             };
             let place = (options.consumer_group.to_lowercase(), options.partition);
-            let displaced = state.holders.entry(place).or_default().attach(holder)?;
-            for loser in displaced {
-                let conflict = EpochConflict {
-                    holder: options.name.clone(),
-                    holder_level: options.owner_level,
-                    own_level: loser.level,
-                };
-                let stolen = ErrorKind::OwnershipLost(OwnershipLostReason::Stolen(conflict));
-                let error = Error::new(stolen, "another receiver took the partition");
-                state.displaced.insert(loser.id, error);
+            let held = state.holders.entry(place).or_default();
+            for loser in held.attach(holder.clone())? {
+                let error = holders::displaced(&loser, &holder);
+                state.ended.insert(loser.id, error);
             }
             (id, next)
         };
@@ -239,11 +272,10 @@ impl MemoryHub {
         if let Some(holders) = state.holders.get_mut(&place) {
             holders.detach(id);
         }
-        state.displaced.remove(&id);
+        state.ended.remove(&id);
     }
 
-    /// The events from an index on, at most `most`, unless the receiver was
-    /// displaced.
+    /// The events from an index on, at most `most`, unless the receiver ended.
     pub(super) fn read(
         &self,
         partition: PartitionId,
@@ -251,13 +283,22 @@ impl MemoryHub {
         from: usize,
         most: usize,
     ) -> Result<Vec<ReceivedEvent>, Error> {
-        let state = lock(&self.inner.state);
-        if let Some(lost) = state.displaced.get(&id) {
-            return Err(lost.clone());
+        let mut state = lock(&self.inner.state);
+        if let Some(ended) = state.ended.get(&id) {
+            return Err(ended.clone());
         }
         let events = state.events(partition)?;
-        Ok(events.iter().skip(from).take(most).cloned().collect())
+        let events: Vec<_> = events.iter().skip(from).take(most).cloned().collect();
+        state.delivered += events.len() as u64;
+        Ok(events)
     }
+}
+
+/// The planted failure, as long as it lasts.
+fn strike(failures: &mut Option<(usize, Error)>) -> Option<Error> {
+    let (left, error) = failures.take()?;
+    *failures = (left > 1).then(|| (left - 1, error.clone()));
+    (left > 0).then_some(error)
 }
 
 impl State {
@@ -284,9 +325,8 @@ impl State {
         }
     }
 
-    fn keep(&mut self, partition: PartitionId, batch: EventBatch) {
+    fn keep(&mut self, partition: PartitionId, batch: EventBatch, now: SystemTime) {
         let events = &mut self.partitions[partition.index()];
-        let now = SystemTime::now();
         for event in batch.into_events() {
             let number = events.len() as i64;
             // What is read names its key, and no partition.
