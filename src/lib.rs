@@ -2,6 +2,7 @@
 
 mod batch;
 mod connection_string;
+pub mod consumer;
 mod encoding;
 mod error;
 mod event;
