@@ -7,6 +7,7 @@ mod event;
 mod partition;
 pub mod prelude;
 pub mod producer;
+pub mod stream;
 mod sync;
 pub mod transport;
 mod value;
