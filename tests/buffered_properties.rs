@@ -204,7 +204,7 @@ async fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn outcomes_order_and_room_are_conserved(steps in proptest::collection::vec(step(), 1..80)) {

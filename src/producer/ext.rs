@@ -1,6 +1,11 @@
 //! Wrapping producers, one method each.
 
+use std::future::Future;
+use std::sync::Arc;
+
+use super::buffered::{BufferedProducer, BufferedProducerOptions};
 use super::rate_limited::{RateLimitedProducer, RateLimiter};
+use crate::error::Error;
 use crate::transport::TransportProducer;
 
 /// Methods of every [`TransportProducer`]. The order of the calls is the order
@@ -24,6 +29,15 @@ pub trait ProducerExt: TransportProducer + Sized {
     /// given the same limiter share its rate.
     fn rate_limited(self, limiter: &RateLimiter) -> RateLimitedProducer<Self> {
         RateLimitedProducer::new(self, limiter.clone())
+    }
+
+    /// Puts a buffer in front: events go in, full batches come out. See
+    /// [`BufferedProducer::open`].
+    fn buffered(
+        self,
+        options: BufferedProducerOptions,
+    ) -> impl Future<Output = Result<BufferedProducer, Error>> + Send {
+        BufferedProducer::open(Arc::new(self), options)
     }
 
     /// Forgets the type: a box is a producer too.

@@ -13,6 +13,8 @@
 //! object-safe, so `Arc<dyn TransportProducer>` works, and wrappers implement
 //! the port they wrap: order is composition.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod consumer;
 mod forward;
 pub mod memory;

@@ -1,0 +1,32 @@
+//! The `amqp` transport: AMQP 1.0 over `fe2o3-amqp`.
+//!
+//! ```text
+//! EventHub ─ one connection ─┬─ $cbs            tokens, renewed before they end
+//!                            ├─ $management     properties
+//!                            ├─ sender links    the gateway's, one per partition used
+//!                            └─ receiver links  one per receiver
+//! ```
+//!
+//! Connection, sessions and links come up when they are needed. What breaks
+//! fails the calls that it carried, with what is known of their fate; the next
+//! call brings up a new one. Nothing is sent twice.
+//!
+//! Get at it through [`EventHub`](crate::EventHub).
+
+mod cbs;
+mod codec;
+mod conflict;
+mod connection;
+mod consumer;
+mod errors;
+mod management;
+mod node;
+mod position;
+mod producer;
+mod receiver;
+mod sas;
+mod sender;
+
+pub(crate) use connection::Connection;
+pub use consumer::AmqpConsumer;
+pub use producer::AmqpProducer;

@@ -1,0 +1,267 @@
+//! A sender link, and the task that it belongs to.
+//!
+//! Batches reach the task through a bounded queue, so a transfer never depends
+//! on whoever asked for it. The task hands each transfer to the session and goes
+//! on to the next one; who asked gets the delivery back and awaits the outcome.
+//!
+//! ```text
+//! send_batch ─ request ─> queue ─> task ─ transfer ─> session
+//!     ^                             |
+//!     └──────── delivery <──────────┘
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fe2o3_amqp::link::SendError;
+use fe2o3_amqp::link::delivery::{DeliveryFut, Sendable};
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::definitions::SenderSettleMode;
+use fe2o3_amqp::types::messaging::{Batch, Data, Outcome};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::connection::{CLOSE_TIMEOUT, Connection, TRY_TIMEOUT, timed_out};
+use super::errors::{ServiceError, Spoken};
+use super::node::link_name;
+use crate::error::{Error, ErrorKind};
+
+/// Requests that wait for the link to take them.
+const QUEUED: usize = 64;
+
+/// Transfers of one link whose outcome is not known yet.
+const IN_FLIGHT: u32 = 256;
+
+/// The way to a sender link.
+#[derive(Debug)]
+pub(super) struct SenderLink {
+    requests: mpsc::Sender<Request>,
+    task: JoinHandle<()>,
+}
+
+/// A batch to transfer. It has no `Debug`: it holds payloads.
+pub(super) struct Request {
+    batch: Sendable<Batch<Data>>,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<InFlight, Error>>,
+}
+
+/// A batch that was transferred whole.
+pub(super) struct InFlight {
+    delivery: DeliveryFut<Result<Outcome, SendError>>,
+    address: Arc<str>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Request {
+    /// A request, and where its answer arrives.
+    pub(super) fn new(
+        batch: Sendable<Batch<Data>>,
+        deadline: Instant,
+    ) -> (Self, oneshot::Receiver<Result<InFlight, Error>>) {
+        let (reply, answer) = oneshot::channel();
+        let request = Self {
+            batch,
+            deadline,
+            reply,
+        };
+        (request, answer)
+    }
+}
+
+impl SenderLink {
+    /// Starts a link to an address; it is attached before its first transfer.
+    ///
+    /// `max_message_size` is set to what the service states, in bytes.
+    pub(super) fn start(
+        connection: Arc<Connection>,
+        address: String,
+        max_message_size: Arc<AtomicU64>,
+    ) -> Self {
+        let (requests, queue) = mpsc::channel(QUEUED);
+        let link = Link {
+            address: address.into(),
+            places: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
+        };
+        Self {
+            requests,
+            task: tokio::spawn(link.run(connection, queue, max_message_size)),
+        }
+    }
+
+    /// The queue of requests; it is closed once the link is gone.
+    pub(super) fn requests(&self) -> &mpsc::Sender<Request> {
+        &self.requests
+    }
+
+    /// Transfers what is queued, waits for the outcomes and closes the link.
+    pub(super) async fn close(self) {
+        drop(self.requests);
+        // It panics never, and is not aborted.
+        let _ = self.task.await;
+    }
+}
+
+impl InFlight {
+    /// Waits for the outcome, until `deadline`.
+    pub(super) async fn outcome(self, deadline: Instant) -> Result<(), Error> {
+        let what = format!("sending to {}", self.address);
+        let outcome = match timeout_at(deadline, self.delivery).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => return Err(error.into_error(&what).with_unknown_fate()),
+            Err(_) => return Err(timed_out(&what, TRY_TIMEOUT).with_unknown_fate()),
+        };
+        match outcome {
+            Outcome::Accepted(_) => Ok(()),
+            Outcome::Rejected(rejected) => {
+                let word = rejected.error.as_ref().map(ServiceError::from);
+                let word = word.unwrap_or_else(|| ServiceError {
+                    condition: "rejected without a condition".into(),
+                    text: String::new(),
+                });
+                Err(word.into_error(&what))
+            }
+            // Released, or modified: not stored, as far as one can know.
+            other => {
+                let message = format!("{what}: the service gave the batch back ({other:?})");
+                Err(Error::new(ErrorKind::NotAcknowledged, message).with_unknown_fate())
+            }
+        }
+    }
+}
+
+struct Link {
+    address: Arc<str>,
+    places: Arc<Semaphore>,
+}
+
+impl Link {
+    async fn run(
+        self,
+        connection: Arc<Connection>,
+        mut queue: mpsc::Receiver<Request>,
+        max_message_size: Arc<AtomicU64>,
+    ) {
+        let error = match self.attach(&connection).await {
+            Ok((session, sender)) => {
+                let size = sender.max_message_size().unwrap_or(u64::MAX);
+                max_message_size.store(size, Ordering::Relaxed);
+                tracing::debug!(address = %self.address, size, "sender attached");
+                match self.serve(sender, &mut queue).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        drop(session);
+                        error
+                    }
+                }
+            }
+            Err(error) => error,
+        };
+        tracing::debug!(address = %self.address, %error, "sender gone");
+        queue.close();
+        while let Some(request) = queue.recv().await {
+            // Who has gone does not miss the answer.
+            let _ = request.reply.send(Err(error.clone()));
+        }
+    }
+
+    async fn attach(
+        &self,
+        connection: &Arc<Connection>,
+    ) -> Result<(SessionHandle<()>, fe2o3_amqp::Sender), Error> {
+        let what = format!("attaching a sender to {}", self.address);
+        let mut session = connection.session().await?;
+        let attaching = fe2o3_amqp::Sender::builder()
+            .name(link_name(&self.address))
+            .target(&*self.address)
+            .sender_settle_mode(SenderSettleMode::Unsettled)
+            .attach(&mut session);
+        match timeout(TRY_TIMEOUT, attaching).await {
+            Ok(Ok(sender)) => Ok((session, sender)),
+            Ok(Err(error)) => Err(error.into_error(&what)),
+            Err(_) => Err(timed_out(&what, TRY_TIMEOUT)),
+        }
+    }
+
+    /// Transfers what is asked for, until nobody can ask any more.
+    ///
+    /// # Errors
+    /// What ended the link before.
+    async fn serve(
+        &self,
+        mut sender: fe2o3_amqp::Sender,
+        queue: &mut mpsc::Receiver<Request>,
+    ) -> Result<(), Error> {
+        loop {
+            tokio::select! {
+                biased;
+                detached = sender.on_detach() => {
+                    return Err(detached.into_error(&format!("the sender to {}", self.address)));
+                }
+                request = queue.recv() => match request {
+                    Some(request) => self.transfer(&mut sender, request).await?,
+                    None => break,
+                }
+            }
+        }
+        let settled = self.places.acquire_many(IN_FLIGHT);
+        // Whether all is settled and the close answered or not: this was the end.
+        let _ = timeout(CLOSE_TIMEOUT, settled).await;
+        let _ = timeout(CLOSE_TIMEOUT, sender.close()).await;
+        Ok(())
+    }
+
+    /// Transfers one batch.
+    ///
+    /// # Errors
+    /// What ended the link meanwhile; who asked is told, too.
+    async fn transfer(
+        &self,
+        sender: &mut fe2o3_amqp::Sender,
+        request: Request,
+    ) -> Result<(), Error> {
+        let Request {
+            batch,
+            deadline,
+            reply,
+        } = request;
+        if reply.is_closed() {
+            return Ok(());
+        }
+        let what = format!("sending to {}", self.address);
+        let transferring = async {
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            let place = place.expect("the semaphore is never closed");
+            Ok((place, sender.send_batchable(batch).await?))
+        };
+        let error = match timeout_at(deadline, transferring).await {
+            Ok(Ok((place, delivery))) => {
+                let in_flight = InFlight {
+                    delivery,
+                    address: Arc::clone(&self.address),
+                    _place: place,
+                };
+                let _ = reply.send(Ok(in_flight));
+                return Ok(());
+            }
+            Ok(Err(SendError::MessageSizeExceeded(refused))) => {
+                let kind = ErrorKind::TooLarge {
+                    size: refused.size,
+                    limit: refused.max_size,
+                };
+                let message = format!(
+                    "{what}: {} bytes exceed the {} bytes that the link takes: send smaller batches",
+                    refused.size, refused.max_size
+                );
+                let _ = reply.send(Err(Error::new(kind, message)));
+                return Ok(());
+            }
+            Ok(Err(error)) => error.into_error(&what),
+            // The transfer may be half done: the link goes, and the half with it.
+            Err(_) => timed_out(&what, TRY_TIMEOUT),
+        };
+        let _ = reply.send(Err(error.clone()));
+        Err(error)
+    }
+}
