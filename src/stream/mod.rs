@@ -35,7 +35,7 @@
 //!     events: impl Stream<Item = EventData>,
 //!     producer: P,
 //!     limiter: &RateLimiter,
-//! ) -> u64 {
+//! ) -> Vec<EventData> {
 //!     let limits = producer.limits(&Target::Any).min(limiter.limit().batch_limits());
 //!     let mut outcomes = std::pin::pin!(
 //!         events
@@ -43,14 +43,14 @@
 //!             .rate_limited(limiter)
 //!             .send_through(producer)
 //!     );
-//!     let mut sent = 0;
+//!     let mut unsent = Vec::new();
 //!     while let Some(outcome) = outcomes.next().await {
-//!         match outcome {
-//!             Ok(batch) => sent += batch.events as u64,
-//!             Err(failed) => eprintln!("{failed}: {} events", failed.into_events().len()),
+//!         if let Err(failed) = outcome {
+//!             eprintln!("not sent: {failed}");
+//!             unsent.extend(failed.into_events());
 //!         }
 //!     }
-//!     sent
+//!     unsent
 //! }
 //! ```
 
