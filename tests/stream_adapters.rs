@@ -465,12 +465,12 @@ async fn one_batch_of_a_target_is_in_flight_and_others_overlap() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_stops_at_an_error_has_sent_nothing_later_to_that_target() {
-    let recorder = Recorder::accepting();
+    let recorder = Recorder::holding();
     let items = ["1", "refuse", "2", "3"].map(|body| Ok(batch(key("k"), body)));
-    {
-        let mut outcomes = stream::iter(items).send_through(recorder.clone());
-        while let Some(Ok(_)) = outcomes.next().await {}
-    }
+    let mut outcomes = stream::iter(items).send_through(recorder.clone());
+    assert!(outcomes.next().now_or_never().is_none());
+    recorder.release(4);
+    while let Some(Ok(_)) = outcomes.next().await {}
     assert_eq!(recorder.bodies(), ["1", "refuse"]);
 }
 
