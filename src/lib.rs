@@ -11,6 +11,7 @@ mod hub;
 mod partition;
 pub mod prelude;
 pub mod producer;
+pub mod stream;
 mod sync;
 pub mod transport;
 mod value;
