@@ -266,8 +266,9 @@ fn symbol(out: &mut dyn Output, text: &str) {
 /// Writes the code and the length of a variable-width value.
 fn length(out: &mut dyn Output, [short, long]: [u8; 2], len: usize) {
     match u8::try_from(len) {
-        Ok(len) => out.put(&[short, len]),
-        Err(_) => fixed(out, long, &as_u32(len).to_be_bytes()),
+        // 255 would fit, too; `fe2o3-amqp`, which writes the batch, has it long.
+        Ok(len) if len < u8::MAX => out.put(&[short, len]),
+        _ => fixed(out, long, &as_u32(len).to_be_bytes()),
     }
 }
 
