@@ -2,8 +2,8 @@
 //!
 //! One writer serves twice. Run over a [`Counter`] it measures, run over a
 //! buffer it writes, so the size that bounds, batches and limiters go by is the
-//! size that is sent. The encodings chosen are the shortest ones, which are also
-//! those of `fe2o3-amqp` (a test compares the two).
+//! size that is sent. The encodings are those that `fe2o3-amqp` chooses (a test
+//! compares the two).
 
 use bytes::Bytes;
 
@@ -263,10 +263,10 @@ fn symbol(out: &mut dyn Output, text: &str) {
     out.put(text.as_bytes());
 }
 
-/// Writes the code and the length of a variable-width value.
+/// Writes the code and the length of a variable-width value: a byte up to 254,
+/// as `fe2o3-amqp` has it.
 fn length(out: &mut dyn Output, [short, long]: [u8; 2], len: usize) {
     match u8::try_from(len) {
-        // 255 would fit, too; `fe2o3-amqp`, which writes the batch, has it long.
         Ok(len) if len < u8::MAX => out.put(&[short, len]),
         _ => fixed(out, long, &as_u32(len).to_be_bytes()),
     }

@@ -8,6 +8,7 @@ mod event;
 #[cfg(feature = "amqp")]
 mod hub;
 mod partition;
+pub mod prelude;
 pub mod producer;
 mod sync;
 pub mod transport;

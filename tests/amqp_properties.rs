@@ -55,18 +55,8 @@ async fn calls_that_overlap_or_are_dropped_get_their_own_answers() {
         let _ = tokio::time::timeout(std::time::Duration::from_micros(300), read(number)).await;
     }
     let answers = join_all((0..40).map(|number| read(number % 4))).await;
-    for (number, answer) in answers.into_iter().enumerate() {
-        assert_eq!(answer.unwrap().partition.index(), number % 4);
-    }
-}
-
-trait Index {
-    fn index(&self) -> usize;
-}
-
-impl Index for PartitionId {
-    fn index(&self) -> usize {
-        self.number() as usize
+    for (number, answer) in (0..4).cycle().zip(answers) {
+        assert_eq!(answer.unwrap().partition, PartitionId::new(number));
     }
 }
 
@@ -160,6 +150,27 @@ async fn all_of_a_hub_share_one_connection() {
         receiver.receive(NonZeroU32::MIN).await.unwrap();
     }
     assert_eq!(emulator.connection_count(), 1);
+}
+
+#[tokio::test]
+async fn the_connection_goes_with_the_last_that_uses_it() {
+    let (emulator, hub) = start().await;
+    let (producer, consumer) = (hub.producer(), hub.consumer());
+    let options = ReceiverOptions::new(PartitionId::new(0));
+    let receiver = consumer.open_receiver(options).await.unwrap();
+    send(&producer, 0, events(["a"]).into()).await;
+    hub.properties().await.unwrap();
+    drop((hub, producer, consumer));
+    assert_eq!(emulator.connection_count(), 1);
+    drop(receiver);
+    let gone = async {
+        while emulator.connection_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), gone)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

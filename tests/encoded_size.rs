@@ -266,7 +266,7 @@ fn encoded(batch: &EventBatch) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn a_batch_is_encoded_byte_for_byte_as_fe2o3_encodes_it_and_as_large_as_it_says(

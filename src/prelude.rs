@@ -1,0 +1,3 @@
+//! The extension traits: `use eventhubs_flow::prelude::*;`
+
+pub use crate::producer::ProducerExt;

@@ -1,0 +1,87 @@
+//! The producer that waits for tokens before each attempt.
+
+use std::future::poll_fn;
+
+use async_trait::async_trait;
+
+use super::limit::Cost;
+use super::waiters::RateLimiter;
+use crate::batch::{BatchLimits, EventBatch};
+use crate::error::{Error, SendBatchError};
+use crate::partition::{PartitionId, Target};
+use crate::transport::{
+    HubProperties, PartitionProperties, TransportManagement, TransportProducer,
+};
+
+/// A producer whose every attempt passes a [`RateLimiter`].
+///
+/// Its [`limits`](TransportProducer::limits) are the narrower of the inner
+/// producer's and the bursts, so a buffer above it never builds a batch that
+/// cannot pass.
+///
+/// # Cancel safety
+/// A send that is dropped while it waits has taken no tokens and sent nothing.
+/// Dropped later, it is what the inner producer makes of it; the tokens stay
+/// spent, since the service may have counted the batch.
+#[derive(Debug)]
+pub struct RateLimitedProducer<P> {
+    inner: P,
+    limiter: RateLimiter,
+}
+
+impl<P: TransportProducer> RateLimitedProducer<P> {
+    /// A producer behind a limiter, which others may share.
+    pub fn new(inner: P, limiter: RateLimiter) -> Self {
+        Self { inner, limiter }
+    }
+
+    /// The limiter.
+    #[must_use]
+    pub fn limiter(&self) -> &RateLimiter {
+        &self.limiter
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: TransportProducer> TransportManagement for RateLimitedProducer<P> {
+    async fn hub_properties(&self) -> Result<HubProperties, Error> {
+        self.inner.hub_properties().await
+    }
+
+    async fn partition_properties(
+        &self,
+        partition: PartitionId,
+    ) -> Result<PartitionProperties, Error> {
+        self.inner.partition_properties(partition).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: TransportProducer> TransportProducer for RateLimitedProducer<P> {
+    async fn send_batch(&self, batch: EventBatch) -> Result<(), SendBatchError> {
+        let mut turn = match self.limiter.turn(Cost::of(&batch)).await {
+            Ok(turn) => Some(turn),
+            Err(error) => return Err(SendBatchError::new(batch, error)),
+        };
+        let mut send = self.inner.send_batch(batch);
+        // The port promises transfers in the order of the first polls: the next
+        // in the queue goes on once the inner producer was polled for this one.
+        poll_fn(|cx| {
+            let poll = send.as_mut().poll(cx);
+            turn = None;
+            poll
+        })
+        .await
+    }
+
+    fn limits(&self, target: &Target) -> BatchLimits {
+        let burst = self.limiter.limit().batch_limits();
+        self.inner.limits(target).min(burst)
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.inner.close().await
+    }
+}
