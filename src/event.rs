@@ -295,6 +295,12 @@ impl ReceivedEvent {
         self.generation
     }
 
+    /// The bytes that the event would take in a batch if it were sent on.
+    #[must_use]
+    pub fn encoded_size(&self) -> usize {
+        self.event.encoded_size()
+    }
+
     /// What was sent, to send it on: body, properties, and the key as target.
     #[must_use]
     pub fn into_event(self) -> EventData {

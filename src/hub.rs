@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::connection_string::ConnectionString;
+use crate::consumer::epoch_safe::{EpochSafeConsumer, EpochSafeConsumerOptions};
 use crate::error::{Error, ErrorKind};
 use crate::partition::PartitionId;
+use crate::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use crate::transport::amqp::{AmqpConsumer, AmqpProducer, Connection};
 use crate::transport::{HubProperties, PartitionProperties, TransportManagement};
 
@@ -112,6 +114,35 @@ impl EventHub {
     #[must_use]
     pub fn consumer(&self) -> AmqpConsumer {
         AmqpConsumer::new(Arc::clone(&self.connection))
+    }
+
+    /// An epoch-safe consumer: see [`EpochSafeConsumer::open`].
+    ///
+    /// # Errors
+    /// As [`EpochSafeConsumer::open`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future opens nothing.
+    pub async fn epoch_safe_consumer(
+        &self,
+        options: EpochSafeConsumerOptions,
+    ) -> Result<EpochSafeConsumer, Error> {
+        EpochSafeConsumer::open(Arc::new(self.consumer()), options).await
+    }
+
+    /// A buffered producer: see [`BufferedProducer::open`]. For one behind a
+    /// rate limit, wrap [`producer`](Self::producer).
+    ///
+    /// # Errors
+    /// As [`BufferedProducer::open`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future opens nothing.
+    pub async fn buffered_producer(
+        &self,
+        options: BufferedProducerOptions,
+    ) -> Result<BufferedProducer, Error> {
+        BufferedProducer::open(Arc::new(self.producer()), options).await
     }
 
     /// Reads the hub's properties.

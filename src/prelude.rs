@@ -1,3 +1,4 @@
 //! The extension traits: `use eventhubs_flow::prelude::*;`
 
 pub use crate::producer::ProducerExt;
+pub use crate::stream::EventStreamExt;

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use eventhubs_emulator::{Emulator, RecordedEvent};
+use eventhubs_flow::consumer::epoch_safe::{EpochPolicy, EpochSafeConsumerOptions};
 use eventhubs_flow::prelude::*;
 use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use eventhubs_flow::producer::rate_limited::{RateLimit, RateLimiter};
+use eventhubs_flow::transport::StartPosition;
 use eventhubs_flow::{EventData, EventHub, PartitionKey};
+use futures::StreamExt;
 use tokio::time::Instant;
 
 const EVENTS: usize = 100_000;
@@ -108,7 +111,17 @@ async fn events_pass_all_three_primitives_exactly_once_in_order_and_at_the_limit
     assert!((3.5..7.0).contains(&seconds), "took {seconds} s");
     assert_no_window_above(&stored, 2 * 1000 * THROUGHPUT_UNITS as usize);
 
-    println!("{seconds}");
+    let options = EpochSafeConsumerOptions::default()
+        .with_position(StartPosition::Earliest)
+        .with_policy(EpochPolicy::TakeOver { level: 0 });
+    let mut consumer = hub.epoch_safe_consumer(options).await.expect("open");
+    let mut read = Vec::with_capacity(EVENTS);
+    while read.len() < EVENTS {
+        let event = consumer.next().await.expect("the stream goes on");
+        read.push(event.expect("no partition is lost"));
+    }
+    assert_exactly_once_and_in_order(read.iter().map(|event| &event.body()[..]));
+    consumer.close().await;
     hub.close().await.expect("close");
     emulator.stop().await;
 }

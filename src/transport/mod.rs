@@ -14,13 +14,15 @@
 //! the port they wrap: order is composition.
 
 #[cfg(feature = "amqp")]
-pub mod amqp;
+pub(crate) mod amqp;
 mod consumer;
 mod forward;
 pub mod memory;
 mod position;
 mod producer;
 
+#[cfg(feature = "amqp")]
+pub use amqp::{AmqpConsumer, AmqpProducer};
 pub use consumer::{ReceiverOptions, TransportConsumer, TransportReceiver};
 pub use position::StartPosition;
 pub use producer::{HubProperties, PartitionProperties, TransportManagement, TransportProducer};

@@ -57,7 +57,8 @@ impl TokenBuckets {
     /// Takes a cost that the limit admits from both buckets, or nothing from
     /// either: then says how long to wait. Exact to the nanosecond.
     pub(super) fn try_take(&mut self, cost: Cost, now: Instant) -> Result<(), Duration> {
-        let elapsed = now.saturating_duration_since(self.looked_at);
+        let elapsed = now.saturating_duration_since(self.looked_at).as_nanos();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
         self.looked_at = now;
         let take = |bucket: &Option<TokenBucket>, tokens| {
             bucket.as_ref().map_or(Ok(()), |bucket| {
@@ -113,14 +114,11 @@ impl TokenBucket {
         }
     }
 
-    /// Lets time pass.
-    fn pass(&self, elapsed: Duration) {
-        let ticks = elapsed
-            .as_nanos()
-            .saturating_mul(self.ticks_per_nano.into());
-        // The arrival time is at most the largest burst (2³²) of the longest
-        // token (10⁹ ticks) away: half of what 64 bits hold.
-        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+    /// Lets nanoseconds pass.
+    fn pass(&self, nanos: u64) {
+        // Saturating loses nothing: the arrival time is at most the largest burst
+        // (2³²) of the longest token (10⁹ ticks) away, a quarter of 64 bits.
+        let ticks = nanos.saturating_mul(self.ticks_per_nano);
         self.arrival.set(self.arrival.get().saturating_sub(ticks));
     }
 

@@ -84,9 +84,13 @@ impl RateLimiter {
 
     pub(super) async fn turn(&self, cost: Cost) -> Result<Turn<'_>, Error> {
         self.shared.limit.admit(cost)?;
-        // Unconstrained: a task out of its cooperative budget would be sent away
-        // before it stands in the queue, and lose its place to a later one.
-        let mut buckets = unconstrained(self.shared.buckets.lock()).await;
+        let mut buckets = match self.shared.buckets.try_lock() {
+            // Free, and nobody waits: the lock is handed from waiter to waiter.
+            Ok(buckets) => buckets,
+            // Unconstrained: a task out of its cooperative budget would be sent
+            // away before it stands in the queue, and lose its place to another.
+            Err(_) => unconstrained(self.shared.buckets.lock()).await,
+        };
         loop {
             let now = Instant::now();
             let Err(wait) = buckets.try_take(cost, now) else {

@@ -1,0 +1,3 @@
+//! Consumers: what reads events and knows whether it may.
+
+pub mod epoch_safe;
