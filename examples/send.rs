@@ -51,6 +51,7 @@ async fn run() -> Result<(), Failure> {
 
     let mut place = Place::find().await?;
     let current = Arc::new(Producer::new(Some(open(&place, &limiter).await?)));
+    println!("{place}");
     let send_url = web.url("/send");
     let routes = Router::new().route("/send", get(send));
     let serving = web.serve(routes.with_state(Arc::clone(&current)));
@@ -65,7 +66,11 @@ async fn run() -> Result<(), Failure> {
             _ = stop.as_mut() => return Ok(()),
         };
         match open(&place, &limiter).await {
-            Ok(producer) => drop(current.send_replace(Some(producer))),
+            Ok(producer) => {
+                current.send_replace(Some(producer));
+                println!("{place}");
+            }
+            // It was lost again at once, which the loop finds out.
             Err(error) => eprintln!("Error: {error}"),
         }
     }

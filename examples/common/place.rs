@@ -49,19 +49,17 @@ pub(crate) enum Over {
 }
 
 impl Place {
-    /// Finds a place, and says which.
+    /// Finds a place.
     ///
     /// # Errors
     ///
     /// If the hub cannot be reached, or the port belongs to something that is
     /// no emulator of ours.
     pub(crate) async fn find() -> Result<Self, Failure> {
-        let place = match settings::event_hub()? {
-            Some((connection_string, name)) => Self::yours(&connection_string, name).await?,
-            None => Self::emulator(settings::emulator_port()?).await?,
-        };
-        println!("{place}");
-        Ok(place)
+        match settings::event_hub()? {
+            Some((connection_string, name)) => Self::yours(&connection_string, name).await,
+            None => Self::emulator(settings::emulator_port()?).await,
+        }
     }
 
     /// Finds a place again after the last one was lost: waits until it can.
@@ -170,6 +168,7 @@ impl Place {
     }
 }
 
+/// Which place it is, as a sentence.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hub = self.hub.name();

@@ -1,0 +1,159 @@
+//! The examples `send` and `receive`, run as a person runs them.
+#![cfg(all(feature = "amqp", unix))]
+
+#[path = "support/example.rs"]
+mod example;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use eventhubs_emulator::Emulator;
+use example::Example;
+
+const SENT: &str = "200 Events sent to Event Hub";
+const RECEIVING: &str = "200 Receiving events from Event Hub";
+
+#[test]
+fn receive_joins_what_send_hosts_and_goes_on_when_it_stops() {
+    let mut send = Example::start("send", &[("EMULATOR_PORT", "0")]);
+    let port = send.port_after("Hosting an Event Hubs emulator on port ");
+    send.wait_for("Server running at http://localhost:", 1);
+    send.wait_for("/send to send two events", 1);
+    assert_eq!(send.get("/send"), SENT);
+
+    let receive = Example::start("receive", &[("EMULATOR_PORT", &port)]);
+    receive.wait_for(&format!("Joined the Event Hubs emulator on port {port}"), 1);
+    receive.wait_for("/receive to start to receive", 1);
+    assert_eq!(receive.get("/receive"), RECEIVING);
+    receive.wait_for("from the earliest event on", 1);
+    receive.wait_for("Received event: First event", 1);
+    receive.wait_for("Received event: Second event", 1);
+
+    assert!(send.interrupt().success());
+    send.wait_for("2 of 2 events delivered.", 1);
+    send.wait_for("The emulator has stopped.", 1);
+    receive.wait_for("has stopped: the events it held are gone.", 1);
+    receive.wait_for("Hosting an Event Hubs emulator on port ", 1);
+
+    // It reads on by itself, from the new emulator's earliest event.
+    let send = Example::start("send", &[("EMULATOR_PORT", &port)]);
+    send.wait_for(&format!("Joined the Event Hubs emulator on port {port}"), 1);
+    assert_eq!(send.get("/send"), SENT);
+    receive.wait_for("Received event: First event", 2);
+    receive.wait_for("Received event: Second event", 2);
+}
+
+#[test]
+fn send_joins_what_receive_hosts_and_goes_on_when_it_is_killed() {
+    let mut receive = Example::start("receive", &[("EMULATOR_PORT", "0")]);
+    let port = receive.port_after("Hosting an Event Hubs emulator on port ");
+    let send = Example::start("send", &[("EMULATOR_PORT", &port)]);
+    send.wait_for(&format!("Joined the Event Hubs emulator on port {port}"), 1);
+    assert_eq!(receive.get("/receive"), RECEIVING);
+    assert_eq!(send.get("/send"), SENT);
+    receive.wait_for("Received event: First event", 1);
+    receive.wait_for("Received event: Second event", 1);
+
+    receive.kill();
+    send.wait_for("has stopped: the events it held are gone.", 1);
+    send.wait_for(&format!("Hosting an Event Hubs emulator on port {port}"), 1);
+    assert_eq!(send.get("/send"), SENT);
+}
+
+#[test]
+fn a_second_request_starts_no_second_reader() {
+    let mut send = Example::start("send", &[("EMULATOR_PORT", "0")]);
+    let port = send.port_after("Hosting an Event Hubs emulator on port ");
+    let mut receive = Example::start("receive", &[("EMULATOR_PORT", &port)]);
+    for round in 1..=3 {
+        assert_eq!(receive.get("/receive"), RECEIVING);
+        assert_eq!(send.get("/send"), SENT);
+        receive.wait_for("Received event: First event", round);
+        receive.wait_for("Received event: Second event", round);
+    }
+    assert!(receive.interrupt().success());
+    // All it ever printed: each event once, and no error of a reader that was displaced.
+    assert_eq!(receive.count("Received event: First event"), 3);
+    assert_eq!(receive.count("Received event: Second event"), 3);
+    assert_eq!(receive.count("from the earliest event on"), 1);
+    assert_eq!(receive.count("Error"), 0);
+    assert!(send.interrupt().success());
+}
+
+#[test]
+fn a_reader_that_was_displaced_says_so_and_starts_again_when_asked() {
+    let send = Example::start("send", &[("EMULATOR_PORT", "0")]);
+    let port = send.port_after("Hosting an Event Hubs emulator on port ");
+    let first = Example::start("receive", &[("EMULATOR_PORT", &port)]);
+    assert_eq!(first.get("/receive"), RECEIVING);
+    assert_eq!(send.get("/send"), SENT);
+    first.wait_for("Received event: Second event", 1);
+
+    let second = Example::start("receive", &[("EMULATOR_PORT", &port)]);
+    assert_eq!(second.get("/receive"), RECEIVING);
+    second.wait_for("Received event: Second event", 1);
+    first.wait_for("New receiver ", 4);
+    first.wait_for("Nothing is read any more", 1);
+
+    assert_eq!(first.get("/receive"), RECEIVING);
+    first.wait_for("Received event: Second event", 2);
+    second.wait_for("Nothing is read any more", 1);
+}
+
+#[test]
+fn a_foreign_server_on_the_emulators_port_is_named_and_not_joined() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // It answers before anything was asked, as good as any other way.
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.read(&mut [0; 64]);
+        }
+    });
+    for name in ["send", "receive"] {
+        let mut example = Example::start(name, &[("EMULATOR_PORT", &port)]);
+        assert_eq!(example.wait_for_exit().code(), Some(1), "{name}");
+        let said = example.output();
+        let [sentence] = &said[..] else {
+            panic!("{name}: {said:?}");
+        };
+        assert!(sentence.contains(&port), "{name}: {sentence}");
+        assert!(sentence.contains("an HTTP server"), "{name}: {sentence}");
+    }
+}
+
+#[test]
+fn a_taken_web_port_is_said_in_one_sentence_with_exit_code_1() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    for name in ["send", "receive"] {
+        let settings = [("PORT", port.as_str()), ("EMULATOR_PORT", "0")];
+        let mut example = Example::start(name, &settings);
+        assert_eq!(example.wait_for_exit().code(), Some(1), "{name}");
+        let expected = format!(
+            "Error: port {port} is taken by another program: stop it, or set PORT to another port"
+        );
+        assert_eq!(example.output(), [expected], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_string_names_the_hub_and_what_fails_is_answered_with_a_sentence() {
+    let emulator = Emulator::start().await.unwrap();
+    let settings = [
+        ("EVENTHUB_CONNECTION_STRING", emulator.connection_string()),
+        ("EVENTHUB_NAME", "eh1".to_owned()),
+    ];
+    let settings: Vec<_> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let send = Example::start("send", &settings);
+    send.wait_for("Connected to the event hub 'eh1'.", 1);
+    assert_eq!(send.get("/send"), SENT);
+    assert_eq!(emulator.event_count("eh1"), 2);
+
+    emulator.stop().await;
+    let answer = send.get("/send");
+    assert!(answer.starts_with("503 Events not sent: "), "{answer}");
+}
