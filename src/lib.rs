@@ -1,4 +1,41 @@
 //! Flow control for Azure Event Hubs.
+//!
+//! Three primitives, each usable alone and made to compose:
+//!
+//! - [`BufferedProducer`](producer::buffered::BufferedProducer): a bounded buffer
+//!   that turns single events into full batches, flushed by size or time;
+//! - [`RateLimitedProducer`](producer::rate_limited::RateLimitedProducer): a token
+//!   bucket over events/s and bytes/s in front of any producer;
+//! - [`EpochSafeConsumer`](consumer::epoch_safe::EpochSafeConsumer): a stream of
+//!   events that owns its partitions and knows when it lost one.
+//!
+//! ```text
+//!  Stream adapters     stream.batched(..).rate_limited(..).send_through(..)
+//!         |                                    |
+//!  primitives       BufferedProducer ── RateLimitedProducer     EpochSafeConsumer
+//!         |                  \            /                             |
+//!  ports                   TransportProducer                   TransportConsumer
+//!         |                        |                                   |
+//!  transports                   amqp (default) · memory · your own
+//! ```
+//!
+//! The order of wrappers is the order of effects: a buffer over a limiter over a
+//! transport lets every attempt pass the limiter.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
+//!
+//! # Testing
+//!
+//! The crate `eventhubs-emulator` is an Event Hubs that runs in the process and
+//! speaks AMQP 1.0; [`transport::memory`] is one without a protocol.
+
+#[cfg(all(doctest, feature = "amqp"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 mod batch;
 mod connection_string;

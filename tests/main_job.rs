@@ -1,5 +1,6 @@
 //! The main job: events through all three primitives, over real AMQP, into the
 //! embedded Event Hubs and back.
+#![cfg(feature = "amqp")]
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
