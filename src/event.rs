@@ -295,6 +295,13 @@ impl ReceivedEvent {
         self.generation
     }
 
+    /// The bytes that the event would take in a batch, exactly: what bounds on
+    /// bytes count.
+    #[must_use]
+    pub fn encoded_size(&self) -> usize {
+        self.event.encoded_size()
+    }
+
     /// What was sent, to send it on: body, properties, and the key as target.
     #[must_use]
     pub fn into_event(self) -> EventData {

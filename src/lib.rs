@@ -2,6 +2,7 @@
 
 mod batch;
 mod connection_string;
+pub mod consumer;
 mod encoding;
 mod error;
 mod event;
@@ -10,6 +11,7 @@ mod hub;
 mod partition;
 pub mod prelude;
 pub mod producer;
+mod retry;
 mod sync;
 pub mod transport;
 mod value;
