@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -337,10 +338,14 @@ async fn a_fault_that_no_wait_heals_ends_the_partition() {
 #[tokio::test(start_paused = true)]
 async fn a_partition_taken_while_the_connection_was_broken_counts_as_stolen() {
     let hub = MemoryHub::new(1);
+    send(&hub, FIRST, 10).await;
     let mut events = open(&hub, earliest()).await;
+    next_event(&mut events).await;
     idle().await;
     hub.break_receivers(&disconnected());
     let _thief = intrude(&hub, Some(7)).await;
+    // The partition is opened again, and refused, while nobody reads.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let error = next_error(&mut events).await;
     assert_eq!(stolen(&error).holder_level, Some(7));
     assert!(events.next().await.is_none());
@@ -449,45 +454,60 @@ async fn close_returns_once_every_receiver_is_closed() {
     assert_eq!(hub.receiver_count(), 0);
 }
 
-/// A transport whose receivers panic.
+/// A transport whose receivers on the first partition fail at once.
 #[derive(Debug)]
-struct Panicking(MemoryConsumer);
+struct Failing {
+    inner: MemoryConsumer,
+    failure: fn() -> Error,
+    opened: AtomicU32,
+}
 
 #[derive(Debug)]
-struct PanickingReceiver;
+struct FailingReceiver(fn() -> Error);
 
-#[async_trait]
-impl TransportManagement for Panicking {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.0.hub_properties().await
-    }
-
-    async fn partition_properties(&self, id: PartitionId) -> Result<PartitionProperties, Error> {
-        self.0.partition_properties(id).await
+impl Failing {
+    fn new(hub: &MemoryHub, failure: fn() -> Error) -> Arc<Self> {
+        Arc::new(Self {
+            inner: hub.consumer(),
+            failure,
+            opened: AtomicU32::new(0),
+        })
     }
 }
 
 #[async_trait]
-impl TransportConsumer for Panicking {
+impl TransportManagement for Failing {
+    async fn hub_properties(&self) -> Result<HubProperties, Error> {
+        self.inner.hub_properties().await
+    }
+
+    async fn partition_properties(&self, id: PartitionId) -> Result<PartitionProperties, Error> {
+        self.inner.partition_properties(id).await
+    }
+}
+
+#[async_trait]
+impl TransportConsumer for Failing {
     async fn open_receiver(
         &self,
         options: ReceiverOptions,
     ) -> Result<Box<dyn TransportReceiver>, Error> {
         if options.partition == FIRST {
-            return Ok(Box::new(PanickingReceiver));
+            self.opened.fetch_add(1, Ordering::Relaxed);
+            return Ok(Box::new(FailingReceiver(self.failure)));
         }
-        self.0.open_receiver(options).await
+        self.inner.open_receiver(options).await
     }
 
     async fn close(&self) -> Result<(), Error> {
-        self.0.close().await
+        self.inner.close().await
     }
 }
 
 #[async_trait]
-impl TransportReceiver for PanickingReceiver {
+impl TransportReceiver for FailingReceiver {
     async fn receive(&mut self, _: NonZeroU32) -> Result<Vec<ReceivedEvent>, Error> {
-        panic!("a planted panic")
+        Err(self.0())
     }
 
     async fn close(self: Box<Self>) -> Result<(), Error> {
@@ -499,11 +519,25 @@ impl TransportReceiver for PanickingReceiver {
 async fn a_transport_that_panics_ends_its_partition_and_no_other() {
     let hub = MemoryHub::new(2);
     send(&hub, SECOND, 1).await;
-    let transport = Arc::new(Panicking(hub.consumer()));
+    let transport = Failing::new(&hub, || panic!("a planted panic"));
     let mut events = EpochSafeConsumer::open(transport, earliest())
         .await
         .expect("open");
     let error = next_error(&mut events).await;
     assert_eq!(error.partition(), Some(FIRST));
     assert_eq!(next_event(&mut events).await.partition(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_grow_even_if_every_open_succeeds_and_reading_fails() {
+    let hub = MemoryHub::new(1);
+    let transport = Failing::new(&hub, disconnected);
+    let mut events = EpochSafeConsumer::open(Arc::clone(&transport) as _, earliest())
+        .await
+        .expect("open");
+    assert!(events.next().now_or_never().is_none());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let opened = transport.opened.load(Ordering::Relaxed);
+    // Half a minute on average once the waits have grown: 120, not 9000.
+    assert!((60..240).contains(&opened), "{opened} in an hour");
 }
