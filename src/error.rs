@@ -27,6 +27,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     fate_unknown: bool,
+    partition: Option<PartitionId>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -129,13 +130,14 @@ impl EpochConflict {
 impl Error {
     /// An error of a kind, with a sentence that says what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::build(kind, message.into(), false, None)
+        Self::build(kind, message.into(), false, None, None)
     }
 
     fn build(
         kind: ErrorKind,
         message: String,
         fate_unknown: bool,
+        partition: Option<PartitionId>,
         source: Option<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         Self {
@@ -143,6 +145,7 @@ impl Error {
                 kind,
                 message,
                 fate_unknown,
+                partition,
                 source,
             }),
         }
@@ -156,6 +159,7 @@ impl Error {
             kind.clone(),
             message.clone(),
             self.inner.fate_unknown,
+            self.inner.partition,
             Some(source.into()),
         )
     }
@@ -166,7 +170,25 @@ impl Error {
     pub fn with_unknown_fate(self) -> Self {
         let Inner { kind, message, .. } = &*self.inner;
         let (kind, message) = (kind.clone(), message.clone());
-        Self::build(kind, message, true, Some(Box::new(self)))
+        let partition = self.inner.partition;
+        Self::build(kind, message, true, partition, Some(Box::new(self)))
+    }
+
+    /// An error about a partition, with its cause.
+    pub(crate) fn about(
+        partition: PartitionId,
+        kind: ErrorKind,
+        message: String,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::build(kind, message, false, Some(partition), Some(source.into()))
+    }
+
+    /// The partition that the error is about, where a primitive over several
+    /// partitions tells it.
+    #[must_use]
+    pub fn partition(&self) -> Option<PartitionId> {
+        self.inner.partition
     }
 
     /// What a program can act on.
@@ -247,6 +269,9 @@ impl fmt::Debug for Error {
         debug.field("message", &self.inner.message);
         if self.inner.fate_unknown {
             debug.field("fate_unknown", &true);
+        }
+        if let Some(partition) = &self.inner.partition {
+            debug.field("partition", partition);
         }
         if let Some(source) = &self.inner.source {
             debug.field("source", source);

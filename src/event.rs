@@ -295,7 +295,8 @@ impl ReceivedEvent {
         self.generation
     }
 
-    /// The bytes that the event would take in a batch if it were sent on.
+    /// The bytes that the event would take in a batch, exactly: what bounds on
+    /// bytes count.
     #[must_use]
     pub fn encoded_size(&self) -> usize {
         self.event.encoded_size()

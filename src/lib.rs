@@ -48,6 +48,7 @@ mod hub;
 mod partition;
 pub mod prelude;
 pub mod producer;
+mod retry;
 pub mod stream;
 mod sync;
 pub mod transport;

@@ -113,7 +113,7 @@ async fn the_tutorials_error_is_met_explained_and_solved_by_policy() {
 
     send(&hub, "Second event").await;
     assert_eq!(next_body(&mut new).await, "Second event");
-    new.close().await;
+    new.close().await.expect("close");
     hub.close().await.expect("close");
     emulator.stop().await;
 }
@@ -133,7 +133,7 @@ async fn a_lower_level_is_refused_with_the_level_that_would_win() {
         .expect("open");
     let refused = low.next().await.expect("an item").expect_err("refused");
     let sentence = refused.to_string();
-    assert!(sentence.contains("\"high\""), "{sentence}");
+    assert!(sentence.contains("'high'"), "{sentence}");
     assert!(sentence.contains("owner level 5 or higher"), "{sentence}");
     send(&hub, "Second event").await;
     assert_eq!(next_body(&mut high).await, "Second event");

@@ -122,7 +122,7 @@ async fn events_pass_all_three_primitives_exactly_once_in_order_and_at_the_limit
         read.push(event.expect("no partition is lost"));
     }
     assert_exactly_once_and_in_order(read.iter().map(|event| &event.body()[..]));
-    consumer.close().await;
+    consumer.close().await.expect("close");
     hub.close().await.expect("close");
     emulator.stop().await;
 }

@@ -1,3 +1,3 @@
-//! Consumers: what reads events and knows whether it may.
+//! Consumers: what reads through a [`TransportConsumer`](crate::transport::TransportConsumer).
 
 pub mod epoch_safe;

@@ -1,9 +1,7 @@
 //! What several tests share.
 
 // Each test binary uses a part of it.
-#![allow(dead_code, unreachable_pub, unused_imports)]
-
-mod consumers;
+#![allow(dead_code, unreachable_pub)]
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +12,6 @@ use eventhubs_flow::transport::{
     HubProperties, PartitionProperties, TransportManagement, TransportProducer,
 };
 use eventhubs_flow::{BatchLimits, Error, EventBatch, PartitionId, SendBatchError, Target};
-
-pub use consumers::{CountingConsumer, FlakyConsumer};
 
 pub fn nonzero(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("not zero")

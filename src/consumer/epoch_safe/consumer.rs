@@ -1,51 +1,102 @@
-//! The consumer: a stream over the inbox that its pumps fill.
+//! The stream.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::Stream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::inbox::Inbox;
+use super::buffer::{Buffer, Chunk, Item};
+use super::credit::Load;
 use super::options::EpochSafeConsumerOptions;
 use super::pump::Pump;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
 use crate::transport::{ReceiverOptions, TransportConsumer};
 
-/// A stream of events that owns its partitions and knows when it lost one.
+/// Room is given back in portions this large: for every event it would cost a
+/// lock each, for every chunk the wire would stand still in between.
+const PORTION: Load = Load {
+    events: 32,
+    bytes: 64 * 1024,
+};
+
+/// Reads partitions as a [`Stream`], safe against other receivers.
 ///
-/// At least once, in order per partition; the partitions take turns. A lost
-/// partition is one error item, after which the stream goes on with the others.
-/// See the [module](super). Dropping it closes its receivers; a stopped reader
-/// stops the wire.
+/// The [module](super) says what ends a partition and what does not. Partitions
+/// with something to read take turns, a delivery each; the events of one partition
+/// come in order.
+///
+/// Dropping it closes its receivers without waiting for the service. What was
+/// buffered is dropped with it.
 ///
 /// # Cancel safety
-/// Dropping a future of `next()` loses no event.
+/// Dropping the future of a `next` loses no event.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use eventhubs_flow::consumer::epoch_safe::{EpochSafeConsumer, EpochSafeConsumerOptions};
+/// use eventhubs_flow::transport::memory::MemoryHub;
+/// use eventhubs_flow::transport::{StartPosition, TransportProducer};
+/// use eventhubs_flow::{BatchLimits, ErrorKind, EventBatch, EventData, Target};
+/// use futures::StreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), eventhubs_flow::Error> {
+/// let hub = MemoryHub::new(1);
+/// let mut batch = EventBatch::new(Target::Any, BatchLimits::STANDARD);
+/// batch.try_add(EventData::new("First event"))?;
+/// hub.producer().send_batch(batch).await?;
+///
+/// let options = EpochSafeConsumerOptions::default().with_position(StartPosition::Earliest);
+/// let mut events = EpochSafeConsumer::open(Arc::new(hub.consumer()), options).await?;
+/// while let Some(item) = events.next().await {
+///     match item {
+///         Ok(event) => {
+///             assert_eq!(event.body(), "First event".as_bytes());
+///             break;
+///         }
+///         // One partition is gone; the stream goes on with the others.
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// }
+/// events.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct EpochSafeConsumer {
-    inbox: Arc<Inbox>,
+    buffer: Arc<Buffer>,
     partitions: Vec<PartitionId>,
-    pumps: JoinSet<()>,
-    closing: watch::Sender<bool>,
+    /// What is being yielded, and how much of it was since room was given back.
+    current: Option<(Chunk, Load)>,
+    /// Ends with the consumer: told to the pumps.
+    closing: watch::Sender<()>,
+    pumps: JoinSet<Result<(), Error>>,
 }
 
 impl EpochSafeConsumer {
-    /// Opens a receiver for each partition, on the current tokio runtime.
+    /// Starts to read.
     ///
-    /// Attaching goes on in the background: where a partition is refused, the
-    /// stream says so, and the others are read.
+    /// Each partition is opened in a task of its own: one that is refused ends
+    /// with an item of the stream and keeps none of the others from opening.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidPartition`] if a named partition does not exist, or
-    /// whatever keeps the transport from telling the hub's partitions.
+    /// - [`ErrorKind::InvalidPartition`](crate::ErrorKind::InvalidPartition) if
+    ///   the hub lacks a partition that the options name;
+    /// - [`ErrorKind::InvalidOptions`](crate::ErrorKind::InvalidOptions) if a
+    ///   level is negative, the name too long, or no partition named;
+    /// - whatever keeps the service from telling the hub's partitions; one
+    ///   attempt.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     ///
     /// # Cancel safety
     /// Dropping the future opens nothing.
@@ -54,95 +105,111 @@ impl EpochSafeConsumer {
         options: EpochSafeConsumerOptions,
     ) -> Result<Self, Error> {
         let existing = transport.hub_properties().await?.partitions;
-        let partitions = choose(&existing, options.partitions.as_deref())?;
-        let inbox = Arc::new(Inbox::new(
-            partitions.len(),
-            options.prefetch_events.get(),
-            options.prefetch_bytes.get(),
-        ));
-        let closing = watch::Sender::new(false);
+        let partitions = options.resolve(&existing)?;
+        let buffer = Arc::new(Buffer::new(options.bounds(), partitions.len()));
+        let (closing, closed) = watch::channel(());
         let mut pumps = JoinSet::new();
-        for (index, partition) in partitions.iter().enumerate() {
-            let pump = Pump {
-                transport: Arc::clone(&transport),
-                inbox: Arc::clone(&inbox),
-                index,
-                options: ReceiverOptions {
-                    consumer_group: options.consumer_group.clone(),
-                    partition: *partition,
-                    position: options.position.clone(),
-                    owner_level: options.policy.owner_level(),
-                    name: options.name.clone(),
-                },
-                policy: options.policy,
-                closing: closing.subscribe(),
+        for (slot, &partition) in partitions.iter().enumerate() {
+            let receiver = ReceiverOptions {
+                consumer_group: options.consumer_group.clone(),
+                partition,
+                position: options.position.clone(),
+                owner_level: options.policy.owner_level(),
+                name: Some(options.name.clone()),
             };
-            pumps.spawn(pump.run());
+            let pump = Pump::new(
+                Arc::clone(&transport),
+                receiver,
+                options.policy,
+                Arc::clone(&buffer),
+                slot,
+            );
+            pumps.spawn(pump.run(closed.clone()));
         }
         Ok(Self {
-            inbox,
+            buffer,
             partitions,
-            pumps,
+            current: None,
             closing,
+            pumps,
         })
     }
 
-    /// The partitions that the consumer was opened on.
+    /// The partitions that it was opened on, those that ended included.
     #[must_use]
     pub fn partitions(&self) -> &[PartitionId] {
         &self.partitions
     }
 
-    /// Whether generations order owners across processes: not without a shared
-    /// store, and there is none yet.
+    /// Whether generations order the owners of all processes, so that a write
+    /// stamped with an old one can be refused anywhere.
+    ///
+    /// `false`: without a shared store they count this process only.
     #[must_use]
     pub fn is_fencing(&self) -> bool {
         false
     }
 
     /// Closes the receivers and waits until the service has let go of them.
-    /// Events that were not yielded are discarded.
+    ///
+    /// What was not yielded is dropped; it is still in the hub.
+    ///
+    /// # Errors
+    /// The first error that a receiver met before or while it was closed; all are
+    /// closed all the same.
     ///
     /// # Cancel safety
     /// Dropping the future closes without waiting for the service.
-    pub async fn close(mut self) {
-        self.closing.send_replace(true);
-        while self.pumps.join_next().await.is_some() {}
+    pub async fn close(self) -> Result<(), Error> {
+        let Self {
+            closing, mut pumps, ..
+        } = self;
+        drop(closing);
+        let mut outcome = Ok(());
+        while let Some(closed) = pumps.join_next().await {
+            // A pump that panicked has told so.
+            outcome = outcome.and(closed.unwrap_or(Ok(())));
+        }
+        outcome
     }
-}
 
-/// The partitions to read, each once.
-fn choose(
-    existing: &[PartitionId],
-    wanted: Option<&[PartitionId]>,
-) -> Result<Vec<PartitionId>, Error> {
-    let Some(wanted) = wanted else {
-        return Ok(existing.to_vec());
-    };
-    if wanted.is_empty() {
-        let message = "no partition was named: name some, or leave the option out to read all";
-        return Err(Error::invalid_options(message));
-    }
-    let mut chosen = wanted.to_vec();
-    chosen.sort_unstable();
-    chosen.dedup();
-    match chosen.iter().find(|id| !existing.contains(id)) {
-        None => Ok(chosen),
-        Some(missing) => Err(Error::new(
-            ErrorKind::InvalidPartition,
-            format!(
-                "partition {missing} does not exist: the hub has {}",
-                existing.len()
-            ),
-        )),
+    /// The next event of the chunk at hand, if there is one that may be yielded.
+    fn next_of_current(&mut self) -> Option<ReceivedEvent> {
+        let (chunk, spent) = self.current.as_mut()?;
+        let next = chunk.events.next();
+        let Some(event) = next.filter(|event| chunk.cursor.advance(event.sequence_number())) else {
+            // Read to the end, or revoked: the rest goes with it.
+            self.buffer.release(chunk.slot, chunk.load);
+            self.current = None;
+            return None;
+        };
+        *spent += Load {
+            events: 1,
+            bytes: event.encoded_size() as u64,
+        };
+        if spent.events >= PORTION.events || spent.bytes >= PORTION.bytes {
+            let spent = std::mem::take(spent);
+            chunk.load -= spent;
+            self.buffer.release(chunk.slot, spent);
+        }
+        Some(event.with_generation(chunk.generation))
     }
 }
 
 impl Stream for EpochSafeConsumer {
     type Item = Result<ReceivedEvent, Error>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.inbox.poll_next(cx)
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(event) = self.next_of_current() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            match ready!(self.buffer.poll_item(context)) {
+                Some(Item::Chunk(chunk)) => self.current = Some((chunk, Load::default())),
+                Some(Item::End(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
     }
 }
 

@@ -1,52 +1,65 @@
-//! A stream of events that owns its partitions and knows when it lost one.
+//! A stream of events that owns its partitions and knows when it has lost one.
 //!
-//! Event Hubs lets one receiver with an owner level (epoch) read a partition of
-//! a consumer group. A later one at the same or a higher level displaces it, a
-//! lower one is refused, and a receiver without a level is refused while one
-//! with a level reads:
-//!
-//! ```text
-//! At least one receiver for the endpoint is created with epoch of '0', and so
-//! non-epoch receiver is not allowed. ...
-//! ```
-//!
-//! [`EpochSafeConsumer`] attaches by an [`EpochPolicy`], tells in one sentence
-//! who stands in its way and what would win, and never goes on reading, or
-//! takes a partition back, after it was displaced.
+//! Event Hubs lets one receiver with an owner level (epoch) read a partition in
+//! a consumer group; a newcomer at the same or a higher level displaces it, and
+//! one at a lower level, or without any, is refused. Clients that treat this as
+//! one more broken link steal from each other for ever, or go on yielding what
+//! is no longer theirs. [`EpochSafeConsumer`] does neither.
 //!
 //! ```text
-//! partition 0 ─ receiver ─ pump ─▶ ┐
-//! partition 1 ─ receiver ─ pump ─▶ ├ inbox (bounded) ─▶ Stream
-//! partition 2 ─ receiver ─ pump ─▶ ┘      │
-//!                   ▲                     │
-//!                   └── credit: what the inbox has room for
+//!  TransportConsumer                     bounds: 300 events, 8 MiB
+//!   partition 0 ──credit──▶ pump ──┐
+//!   partition 1 ──credit──▶ pump ──┼─▶ buffer ──in turn──▶ Stream of Result<ReceivedEvent, Error>
+//!   partition 2 ──credit──▶ pump ──┘
 //! ```
 //!
-//! # Losing a partition
-//! The stream yields one error that names the partition and the reason; what was
-//! buffered of a stolen partition is discarded. It goes on with the others and
-//! ends when none is left. The `try_*` combinators of `futures` stop at the first
-//! error, which is rarely what one wants here.
+//! # What ends a partition
+//! Being displaced, being refused, and any error that waiting does not heal.
+//! Each ends its partition with **one** error item that names the partition
+//! ([`Error::partition`](crate::Error::partition)) and says in one sentence what
+//! happened, what would win, and what the policy does; the service's own words
+//! are its source. From the moment a theft is known no event of that ownership
+//! is yielded any more, buffered ones included. The stream goes on with the other
+//! partitions and ends when none is left. The `try_*` combinators of `futures`
+//! stop at the first error, and so lose the other partitions: match on the items
+//! instead.
 //!
-//! # A broken connection
-//! The pump attaches again behind the last event that it received. Without a
-//! shared store nobody can know whether another reader owned the partition
-//! meanwhile: attaching again may displace it.
+//! # What does not
+//! A lost connection, a time-out and a throttle. The partition is opened again
+//! after a wait (0.8 s doubling to 60 s, a random part of it, and never less than
+//! the service asked for), right after the last event that was yielded. Nothing is
+//! lost or repeated by that. With [`EpochPolicy::TakeOver`] this open displaces
+//! whoever came in between at the same or a lower level: without a shared store
+//! of owners there is no telling.
 //!
 //! # Generations
-//! Each ownership of a partition has a number, stamped on its events. The number
-//! counts the ownerships of this process only: it orders them here, and fences
-//! nothing elsewhere ([`EpochSafeConsumer::is_fencing`] is false).
+//! Every ownership gets a number that rises, stamped on its events: a fencing
+//! token for side effects. It counts this process only
+//! ([`is_fencing`](EpochSafeConsumer::is_fencing) is `false`): it orders owners
+//! within a process, not between two. Events read without an owner level have
+//! generation 0: nobody owns them.
+//!
+//! # Backpressure
+//! A partition asks for no more than it has room for: its equal share of both
+//! bounds, divided anew when a partition ends, less what is buffered and not
+//! yielded yet. A stopped reader stops the wire. Bytes are an estimate before an
+//! event has come: room in bytes is divided by the largest recent event, or by
+//! 1 MiB (the largest that a Standard namespace takes) before the first one. If
+//! events grow suddenly, one grant can exceed the share by its events times the
+//! growth; and each partition may hold one event, however large.
+//!
+//! How to choose a bound: events per second and partition, times the time of a
+//! round trip, times the partitions, times two.
 //!
 //! # When not to use it
-//! To read beside other readers without owning anything, use
-//! [`EpochPolicy::NonEpoch`] or a bare
-//! [`TransportConsumer`](crate::transport::TransportConsumer).
+//! To share partitions among processes: each partition read here is read by one
+//! process, and which one is for the operator to say, by level.
 
+mod buffer;
 mod consumer;
 mod credit;
-mod explain;
-mod inbox;
+mod cursor;
+mod generation;
 mod options;
 mod policy;
 mod pump;

@@ -1,123 +1,214 @@
-//! Moves one partition's events from its receiver into the inbox.
+//! What reads one partition: the state table, carried out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::explain::explain;
-use super::inbox::Inbox;
-use super::policy::EpochPolicy;
-use super::state::{Action, Failure, Happened, State};
-use crate::error::Error;
-use crate::event::ReceivedEvent;
+use super::buffer::{Buffer, Chunk};
+use super::credit::{Credit, Load};
+use super::cursor::Cursor;
+use super::generation;
+use super::policy::{self, EpochPolicy};
+use super::state::{End, Event, Fault, History, State};
+use crate::error::{Error, ErrorKind};
+use crate::retry::Backoff;
 use crate::transport::{ReceiverOptions, StartPosition, TransportConsumer, TransportReceiver};
 
-/// The wait before the first new attempt; it doubles with each failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(800);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
-
-/// Counts the ownerships of this process.
-static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-
+#[derive(Debug)]
 pub(super) struct Pump {
-    pub(super) transport: Arc<dyn TransportConsumer>,
-    pub(super) inbox: Arc<Inbox>,
-    /// The partition's place in the inbox.
-    pub(super) index: usize,
-    pub(super) options: ReceiverOptions,
-    pub(super) policy: EpochPolicy,
-    pub(super) closing: watch::Receiver<bool>,
+    transport: Arc<dyn TransportConsumer>,
+    options: ReceiverOptions,
+    policy: EpochPolicy,
+    buffer: Arc<Buffer>,
+    slot: usize,
+    credit: Credit,
+    backoff: Backoff,
+    generation: Option<u64>,
+    receiver: Option<Box<dyn TransportReceiver>>,
+    cursor: Arc<Cursor>,
+    ended: bool,
 }
 
 impl Pump {
-    /// Runs until the partition is lost or the consumer closes.
-    pub(super) async fn run(mut self) {
-        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
-        let mut closing = self.closing.clone();
-        let mut state = State::START;
-        let mut receiver: Option<Box<dyn TransportReceiver>> = None;
+    pub(super) fn new(
+        transport: Arc<dyn TransportConsumer>,
+        options: ReceiverOptions,
+        policy: EpochPolicy,
+        buffer: Arc<Buffer>,
+        slot: usize,
+    ) -> Self {
+        Self {
+            transport,
+            options,
+            policy,
+            buffer,
+            slot,
+            credit: Credit::default(),
+            backoff: Backoff::default(),
+            generation: None,
+            receiver: None,
+            cursor: Arc::new(Cursor::new()),
+            ended: false,
+        }
+    }
+
+    /// Reads the partition until it ends or `closing` does, then closes.
+    pub(super) async fn run(mut self, mut closing: watch::Receiver<()>) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            // Nothing is ever sent: the channel ends when the consumer closes.
+            _ = closing.changed() => {}
+            error = self.read_until_the_end() => self.end(error),
+        }
+        match self.receiver.take() {
+            Some(receiver) => receiver.close().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read_until_the_end(&mut self) -> Error {
+        let mut state = State::start();
+        // What went wrong last.
+        let mut failure = Error::closed("receiver");
         loop {
-            let step = async {
-                match &mut receiver {
-                    None => {
-                        receiver = Some(self.transport.open_receiver(self.options.clone()).await?);
-                        Ok(None)
-                    }
-                    Some(receiver) => {
-                        let credit = self.inbox.credit(self.index).await;
-                        receiver.receive(credit).await.map(Some)
-                    }
+            let outcome = match state {
+                State::Opening(history) => self.open(history).await,
+                State::Reading(_) => self.receive().await,
+                State::BackingOff(history) => {
+                    let delay = self.delay(history, &failure);
+                    tokio::time::sleep(delay).await;
+                    Ok(Event::Waited)
                 }
+                State::Ended(end) => return self.last_word(end, failure),
             };
-            let happened: Result<Option<Vec<ReceivedEvent>>, Error> = tokio::select! {
-                // The sender goes with the consumer, which ends this task.
-                _ = closing.wait_for(|closing| *closing) => break,
-                result = step => result,
-            };
-            let error = match happened {
-                Ok(None) => {
-                    tracing::info!(partition = %self.options.partition, generation, "attached");
-                    state = state.next(Happened::Attached).0;
-                    continue;
-                }
-                Ok(Some(events)) => {
-                    self.received(events, generation);
-                    continue;
-                }
-                Err(error) => error,
-            };
-            receiver = None;
-            let (next, action) = state.next(Happened::Failed(Failure::of(&error)));
-            state = next;
-            match action {
-                Action::AttachAgain { failures } => {
-                    let wait = backoff(failures).max(error.retry_after().unwrap_or_default());
-                    let partition = self.options.partition;
-                    tracing::debug!(%partition, ?wait, %error, "attaching again");
-                    tokio::select! {
-                        _ = closing.wait_for(|closing| *closing) => break,
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                }
-                action => return self.lost(error, action == Action::Discard),
-            }
+            let event = outcome.unwrap_or_else(|error| {
+                self.stop_yielding();
+                let fault = Fault::of(&error);
+                failure = error;
+                Event::Failed(fault)
+            });
+            state = state.next(event);
         }
-        if let Some(receiver) = receiver
-            && let Err(error) = receiver.close().await
-        {
-            tracing::debug!(partition = %self.options.partition, %error, "closed");
-        }
-        self.inbox.end(self.index, None, false);
     }
 
-    fn received(&mut self, events: Vec<ReceivedEvent>, generation: u64) {
-        if let Some(last) = events.last() {
-            // Exclusive: a position beyond the last event is refused.
-            self.options.position = StartPosition::SequenceNumber {
-                number: last.sequence_number(),
-                inclusive: false,
-            };
+    async fn open(&mut self, history: History) -> Result<Event, Error> {
+        self.fix_the_latest_position().await?;
+        let opening = self.transport.open_receiver(self.options.clone());
+        self.receiver = Some(opening.await?);
+        self.cursor = Arc::new(Cursor::new());
+        if !history.owned {
+            self.generation = self.options.owner_level.map(|_| generation::claim());
         }
-        let stamp = |event: ReceivedEvent| event.with_generation(generation);
-        let events = events.into_iter().map(stamp).collect();
-        self.inbox.push(self.index, events);
+        tracing::info!(
+            partition = %self.options.partition,
+            group = self.options.consumer_group,
+            level = self.options.owner_level,
+            generation = self.generation,
+            again = history.owned,
+            "partition opened"
+        );
+        Ok(Event::Opened)
     }
 
-    fn lost(&self, error: Error, discard: bool) {
-        let ReceiverOptions {
-            partition,
-            consumer_group,
-            ..
-        } = &self.options;
-        let reason = explain(*partition, consumer_group, self.policy, error);
-        tracing::warn!(%partition, consumer_group, %reason, "partition lost");
-        self.inbox.end(self.index, Some(reason), discard);
+    /// Looks up where the end is: a fault before the first event would move it,
+    /// and what came in between would be skipped.
+    async fn fix_the_latest_position(&mut self) -> Result<(), Error> {
+        if self.options.position == StartPosition::Latest {
+            let partition = self.options.partition;
+            let properties = self.transport.partition_properties(partition).await?;
+            self.options.position = after(properties.last_enqueued_sequence_number);
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Event, Error> {
+        let room = self.buffer.room(self.slot, &self.credit).await;
+        let Some(receiver) = &mut self.receiver else {
+            return Err(Error::closed("receiver"));
+        };
+        let events = receiver.receive(room).await?;
+        let sizes = events.iter().map(|event| event.encoded_size() as u64);
+        let (bytes, largest) = sizes.fold((0, 0), |(sum, max), size| (sum + size, size.max(max)));
+        self.credit.observe(largest);
+        tracing::debug!(
+            partition = %self.options.partition,
+            events = events.len(),
+            credit = room,
+            "events received"
+        );
+        let load = Load {
+            events: events.len() as u64,
+            bytes,
+        };
+        self.buffer.push(Chunk {
+            slot: self.slot,
+            generation: self.generation.unwrap_or(generation::UNOWNED),
+            cursor: Arc::clone(&self.cursor),
+            events: events.into_iter(),
+            load,
+        });
+        Ok(Event::Received)
+    }
+
+    /// Nothing of this receiver is yielded from here on; the next one starts
+    /// after the last event that was.
+    fn stop_yielding(&mut self) {
+        self.receiver = None;
+        if let Some(last) = self.cursor.revoke() {
+            self.options.position = after(last);
+        }
+        self.buffer.discard(self.slot);
+    }
+
+    fn delay(&self, history: History, failure: &Error) -> Duration {
+        let delay = self.backoff.delay(history.failures, failure.retry_after());
+        tracing::info!(
+            partition = %self.options.partition,
+            failures = history.failures,
+            ?delay,
+            error = %failure,
+            "partition interrupted: it is opened again"
+        );
+        delay
+    }
+
+    fn last_word(&self, end: End, error: Error) -> Error {
+        let partition = self.options.partition;
+        match end {
+            End::Refused => self.policy.refused(partition, error),
+            End::Lost => self.policy.lost(partition, error),
+            End::Failed => policy::failed(partition, error),
+        }
+    }
+
+    fn end(&mut self, error: Error) {
+        tracing::warn!(
+            partition = %self.options.partition,
+            generation = self.generation,
+            %error,
+            "partition ended"
+        );
+        self.ended = true;
+        self.buffer.end(self.slot, error);
     }
 }
 
-fn backoff(failures: u32) -> Duration {
-    let factor = 1 << (failures - 1).min(16);
-    LONGEST_BACKOFF.min(FIRST_BACKOFF * factor)
+impl Drop for Pump {
+    /// A transport that panics takes its partition along: the stream must learn.
+    fn drop(&mut self) {
+        if !self.ended && std::thread::panicking() {
+            let error = Error::new(ErrorKind::Closed, "its transport panicked");
+            self.cursor.revoke();
+            self.end(policy::failed(self.options.partition, error));
+        }
+    }
+}
+
+/// Exclusive: an inclusive position beyond the end does not exist yet.
+fn after(number: i64) -> StartPosition {
+    StartPosition::SequenceNumber {
+        number,
+        inclusive: false,
+    }
 }
