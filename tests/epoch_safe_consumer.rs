@@ -1,25 +1,27 @@
 //! `EpochSafeConsumer` on a paused clock, over the memory transport.
 
+#[path = "support/failing.rs"]
+mod failing;
+
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use eventhubs_flow::consumer::epoch_safe::{
     EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions,
 };
-use eventhubs_flow::transport::memory::{MemoryConsumer, MemoryHub};
+use eventhubs_flow::transport::memory::MemoryHub;
 use eventhubs_flow::transport::{
-    HubProperties, PartitionProperties, ReceiverOptions, StartPosition, TransportConsumer,
-    TransportManagement, TransportProducer, TransportReceiver,
+    ReceiverOptions, StartPosition, TransportConsumer, TransportProducer, TransportReceiver,
 };
 use eventhubs_flow::{
     BatchLimits, EpochConflict, Error, ErrorKind, EventBatch, EventData, OwnershipLostReason,
     PartitionId, ReceivedEvent,
 };
+use failing::Failing;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
 
@@ -452,67 +454,6 @@ async fn close_returns_once_every_receiver_is_closed() {
     assert_eq!(hub.receiver_count(), 3);
     events.close().await.expect("closed");
     assert_eq!(hub.receiver_count(), 0);
-}
-
-/// A transport whose receivers on the first partition fail at once.
-#[derive(Debug)]
-struct Failing {
-    inner: MemoryConsumer,
-    failure: fn() -> Error,
-    opened: AtomicU32,
-}
-
-#[derive(Debug)]
-struct FailingReceiver(fn() -> Error);
-
-impl Failing {
-    fn new(hub: &MemoryHub, failure: fn() -> Error) -> Arc<Self> {
-        Arc::new(Self {
-            inner: hub.consumer(),
-            failure,
-            opened: AtomicU32::new(0),
-        })
-    }
-}
-
-#[async_trait]
-impl TransportManagement for Failing {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.inner.hub_properties().await
-    }
-
-    async fn partition_properties(&self, id: PartitionId) -> Result<PartitionProperties, Error> {
-        self.inner.partition_properties(id).await
-    }
-}
-
-#[async_trait]
-impl TransportConsumer for Failing {
-    async fn open_receiver(
-        &self,
-        options: ReceiverOptions,
-    ) -> Result<Box<dyn TransportReceiver>, Error> {
-        if options.partition == FIRST {
-            self.opened.fetch_add(1, Ordering::Relaxed);
-            return Ok(Box::new(FailingReceiver(self.failure)));
-        }
-        self.inner.open_receiver(options).await
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.inner.close().await
-    }
-}
-
-#[async_trait]
-impl TransportReceiver for FailingReceiver {
-    async fn receive(&mut self, _: NonZeroU32) -> Result<Vec<ReceivedEvent>, Error> {
-        Err(self.0())
-    }
-
-    async fn close(self: Box<Self>) -> Result<(), Error> {
-        Ok(())
-    }
 }
 
 #[tokio::test(start_paused = true)]

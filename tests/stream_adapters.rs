@@ -2,6 +2,8 @@
 
 #[path = "support/recorder.rs"]
 mod recorder;
+#[path = "support/streams.rs"]
+mod streams;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -18,12 +20,12 @@ use eventhubs_flow::{
     BatchLimits, ErrorKind, EventBatch, EventData, PartitionId, PartitionKey, Target,
 };
 use futures::FutureExt;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, StreamExt};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use recorder::{Recorder, batch, batch_of, first_body};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use streams::{bodies, channel, collect, paced};
+use tokio::time::Instant;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -41,37 +43,6 @@ fn key(name: &str) -> Target {
 
 fn partition(number: u32) -> Target {
     PartitionId::new(number).into()
-}
-
-/// A bounded channel as a stream.
-fn channel<T>() -> (mpsc::Sender<T>, impl Stream<Item = T> + Unpin) {
-    let (sender, mut receiver) = mpsc::channel(1000);
-    (sender, stream::poll_fn(move |cx| receiver.poll_recv(cx)))
-}
-
-/// Each event after its pause.
-fn paced(events: Vec<(Duration, EventData)>) -> impl Stream<Item = EventData> {
-    stream::iter(events).then(|(pause, event)| async move {
-        if !pause.is_zero() {
-            sleep(pause).await;
-        }
-        event
-    })
-}
-
-fn bodies(batch: &EventBatch) -> Vec<String> {
-    let bodies = batch.events().iter().map(EventData::body);
-    bodies
-        .map(|body| String::from_utf8_lossy(body).into_owned())
-        .collect()
-}
-
-async fn collect<S, E>(batches: S) -> Vec<Vec<String>>
-where
-    S: Stream<Item = Result<EventBatch, E>>,
-    E: std::fmt::Debug,
-{
-    batches.map(|batch| bodies(&batch.unwrap())).collect().await
 }
 
 fn limits(bytes: usize, events: usize) -> BatchOptions {
