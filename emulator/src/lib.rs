@@ -24,7 +24,8 @@
 //!
 //! | layer | what it knows |
 //! |---|---|
-//! | `emulator`, `builder`, `server` | the front door, the sockets |
+//! | `emulator`, `builder`, `server` | the front door |
+//! | `listen` | the ways in: ports, TLS, WebSockets |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
@@ -46,6 +47,7 @@ mod config;
 mod emulator;
 mod hub;
 mod identify;
+mod listen;
 mod namespace;
 mod ownership;
 mod partition_key;
@@ -64,5 +66,6 @@ pub use builder::{EmulatorBuilder, StartError};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
 pub use identify::{Identity, identify};
+pub use listen::CertificateError;
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;

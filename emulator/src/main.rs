@@ -1,16 +1,21 @@
 //! The emulator as a program of its own.
 
+use std::env;
 use std::error::Error;
-use std::io;
-use std::process::ExitCode;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
 
 use clap::Parser;
-use eventhubs_emulator::{Emulator, HubConfig};
+use eventhubs_emulator::{Emulator, EmulatorBuilder, HubConfig};
 
 /// An Azure Event Hubs emulator that speaks AMQP 1.0.
 ///
 /// It prints one line with the connection string that any Event Hubs SDK connects with, and runs
-/// until it is interrupted (Ctrl-C, or a termination signal). Events live in memory only.
+/// until it is interrupted (Ctrl-C, or a termination signal). Events live in memory only. Every
+/// port takes AMQP and WebSockets, and TLS where that is on: then two lines before tell where, and
+/// what to trust.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -33,12 +38,92 @@ struct Arguments {
     /// Bytes of events to keep in memory over all hubs; the oldest go first
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     retention: u64,
+
+    #[command(flatten)]
+    tls: TlsArguments,
+}
+
+/// What TLS takes.
+#[derive(Debug, clap::Args)]
+struct TlsArguments {
+    /// Take TLS, too, on every port; a certificate for localhost is made at start
+    #[arg(long)]
+    tls: bool,
+
+    /// Port of its own for clients that use TLS; 0 takes any free one
+    #[arg(long, value_name = "PORT", default_value_t = 5671)]
+    tls_port: u16,
+
+    /// Certificate to show, in PEM, others of its chain after it; turns TLS on
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    cert_key: Option<PathBuf>,
+
+    /// Where to write the certificate that clients are to trust
+    ///
+    /// Without it that is eventhubs-emulator-PORT.pem in the directory for temporary files, PORT being the one for TLS.
+    #[arg(long, value_name = "FILE")]
+    cert_out: Option<PathBuf>,
+}
+
+impl TlsArguments {
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    fn apply(&self, builder: EmulatorBuilder) -> Result<EmulatorBuilder, Box<dyn Error>> {
+        let builder = match (&self.cert, &self.cert_key) {
+            (Some(certificate), Some(key)) => builder.certificate(read(certificate)?, read(key)?),
+            _ if self.tls => builder,
+            _ => return Ok(builder),
+        };
+        Ok(builder.tls_port(self.tls_port))
+    }
+
+    /// Writes the certificate to where clients find it, and says where that is.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    fn announce(&self, emulator: &Emulator) -> Result<(), Box<dyn Error>> {
+        let (Some(address), Some(connection_string), Some(pem)) = (
+            emulator.tls_address(),
+            emulator.tls_connection_string(),
+            emulator.certificate_pem(),
+        ) else {
+            return Ok(());
+        };
+        let path = self.cert_out.clone().unwrap_or_else(|| {
+            let name = format!("eventhubs-emulator-{}.pem", address.port());
+            env::temp_dir().join(name)
+        });
+        write(&path, pem)
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        println!("TLS on {address}: {connection_string}");
+        println!("Certificate to trust: {}", path.display());
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+/// Puts a new file in the place of whatever is there: a link left in a directory that all may write to is not followed.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}", process::id()));
+    File::create_new(&new)?.write_all(text.as_bytes())?;
+    fs::rename(&new, path)
 }
 
 const EXAMPLES: &str = "\
 Examples:
   eventhubs-emulator
   eventhubs-emulator --hub orders:8:billing,audit --hub logs:32
+  eventhubs-emulator --tls --cert-out ca.pem
   eventhubs-emulator --port 6672 --key Writer=bGV0IG1lIGlu --retention 268435456";
 
 fn parse_key(text: &str) -> Result<(String, String), String> {
@@ -70,7 +155,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     for (name, key) in arguments.keys {
         builder = builder.access_key(name, key);
     }
-    let emulator = builder.start().await?;
+    let emulator = arguments.tls.apply(builder)?.start().await?;
+    arguments.tls.announce(&emulator)?;
     println!(
         "Event Hubs emulator ready on {}: {}",
         emulator.address(),
