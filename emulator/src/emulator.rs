@@ -1,8 +1,10 @@
 //! The front door: start an emulator, connect to it, look inside, stop it.
 
 use crate::builder::EmulatorBuilder;
+use crate::clients::ConnectionInfo;
 use crate::config::AccessKey;
 use crate::hub::Hub;
+use crate::metrics::Metrics;
 use crate::receivers::ReceiverInfo;
 use crate::recorded::RecordedEvent;
 use crate::server::{self, Listeners, MAX_CONNECTIONS};
@@ -163,6 +165,55 @@ impl Emulator {
     /// Dropping the future has no effect.
     pub async fn wait_for_receivers(&self, hub: &str, count: usize) {
         self.hub(hub).wait_for_receivers(count).await;
+    }
+
+    /// Who is connected, and through which links, in order of arrival.
+    ///
+    /// A client is listed once it has opened its connection.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.broker.namespace.clients().list()
+    }
+
+    /// What the namespace has counted since the start, over all hubs.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.broker.namespace.metrics()
+    }
+
+    /// What one hub has counted since the start.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such hub.
+    #[must_use]
+    pub fn hub_metrics(&self, hub: &str) -> Metrics {
+        self.hub(hub).metrics()
+    }
+
+    /// Waits until `holds` says so; it is asked at once, and again after every change of what [`metrics`] and
+    /// [`connections`] show.
+    ///
+    /// [`metrics`]: Self::metrics
+    /// [`connections`]: Self::connections
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), eventhubs_emulator::StartError> {
+    /// # let emulator = eventhubs_emulator::Emulator::start().await?;
+    /// emulator.wait_until(|emulator| emulator.metrics().user_errors == 0).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
+        let changes = self.broker.namespace.changes();
+        changes.until(|| holds(self)).await;
     }
 
     /// How many connections are open.

@@ -41,11 +41,13 @@
 //! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser |
 
 mod builder;
+mod clients;
 mod clock;
 mod config;
 mod emulator;
 mod hub;
 mod identify;
+mod metrics;
 mod namespace;
 mod ownership;
 mod partition_key;
@@ -61,8 +63,10 @@ mod texts;
 mod wire;
 
 pub use builder::{EmulatorBuilder, StartError};
+pub use clients::{ConnectionInfo, LinkInfo, LinkRole};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
 pub use identify::{Identity, identify};
+pub use metrics::Metrics;
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;
