@@ -3,6 +3,8 @@
 use crate::builder::EmulatorBuilder;
 use crate::clients::ConnectionInfo;
 use crate::config::AccessKey;
+#[cfg(feature = "health")]
+use crate::health::{HealthEndpoint, Watched};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::receivers::ReceiverInfo;
@@ -42,6 +44,8 @@ pub struct Emulator {
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
+    #[cfg(feature = "health")]
+    health: Option<HealthEndpoint>,
 }
 
 impl Emulator {
@@ -73,7 +77,34 @@ impl Emulator {
             places,
             stop,
             server: Some(tokio::spawn(server)),
+            #[cfg(feature = "health")]
+            health: None,
         })
+    }
+
+    #[cfg(feature = "health")]
+    pub(crate) fn watched(&self) -> Watched {
+        Watched::new(&self.broker, self.stop.subscribe())
+    }
+
+    #[cfg(feature = "health")]
+    pub(crate) fn serve_health(&mut self, port: u16) -> Result<(), crate::StartError> {
+        self.health = Some(HealthEndpoint::start(port, std::slice::from_ref(self))?);
+        Ok(())
+    }
+
+    /// Where `GET /health` and `GET /metrics` are answered, if the builder was given a
+    /// [`health_port`](EmulatorBuilder::health_port).
+    #[cfg(feature = "health")]
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(HealthEndpoint::address)
+    }
+
+    /// The name of the namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.broker.namespace.name()
     }
 
     /// The connection string of the namespace, for clients that name the hub apart.
@@ -222,7 +253,7 @@ impl Emulator {
         MAX_CONNECTIONS - self.places.available_permits()
     }
 
-    /// Closes every connection with `amqp:connection:forced`, and the port.
+    /// Closes every connection with `amqp:connection:forced`, and the ports.
     ///
     /// # Cancel safety
     ///
@@ -232,6 +263,10 @@ impl Emulator {
         if let Some(server) = self.server.take() {
             // It fails only if the runtime shuts down, and then it has stopped, too.
             let _ = server.await;
+        }
+        #[cfg(feature = "health")]
+        if let Some(health) = self.health.take() {
+            health.stop().await;
         }
     }
 

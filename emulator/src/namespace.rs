@@ -68,6 +68,13 @@ impl Namespace {
         })
     }
 
+    /// Every hub, by name.
+    pub(crate) fn hubs(&self) -> Vec<&Arc<Hub>> {
+        let mut hubs: Vec<_> = self.hubs.values().collect();
+        hubs.sort_by_key(|hub| hub.name());
+        hubs
+    }
+
     /// Who is connected.
     pub(crate) fn clients(&self) -> &Arc<Registry> {
         &self.clients
@@ -81,8 +88,9 @@ impl Namespace {
     /// What was counted until now, over all hubs.
     pub(crate) fn metrics(&self) -> Metrics {
         let mut all = self.counters.snapshot(0);
-        let hubs = self.hubs.values().map(|hub| hub.metrics());
-        hubs.for_each(|hub| all.add_hub(&hub));
+        for hub in self.hubs() {
+            all.add_hub(&hub.metrics());
+        }
         all
     }
 

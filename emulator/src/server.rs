@@ -22,7 +22,7 @@ const SEGMENT_SIZE: u32 = 16_384;
 /// A free port is looked for this often: the one that is free for IPv4 may be taken for IPv6.
 const PORT_ATTEMPTS: usize = 16;
 /// Before accepting again when the system has no sockets left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The sockets for "localhost", whichever address it stands for.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl Listeners {
         self.v4.local_addr()
     }
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let v6 = async {
             match &self.v6 {
                 Some(v6) => v6.accept().await,

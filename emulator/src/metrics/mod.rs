@@ -13,9 +13,13 @@
 
 mod changes;
 mod counters;
+#[cfg(feature = "health")]
+mod prometheus;
 
 pub(crate) use changes::Changes;
 pub(crate) use counters::Counters;
+#[cfg(feature = "health")]
+pub(crate) use prometheus::{CONTENT_TYPE, exposition};
 
 /// The counters of a namespace or a hub since the start, under the names of Azure Monitor, as they were at one moment.
 ///
