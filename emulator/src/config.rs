@@ -79,7 +79,12 @@ impl HubConfig {
             .chain(added.filter(|name| !name.eq_ignore_ascii_case(DEFAULT_GROUP)))
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks names, counts and limits, as the start of an emulator does.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         let hub = || self.name.clone();
         if !is_entity_name(&self.name, MAX_HUB_NAME) {
             return Err(ConfigError::HubName { name: hub() });
