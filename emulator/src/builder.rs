@@ -17,6 +17,8 @@ pub struct EmulatorBuilder {
     default_hubs: bool,
     default_keys: bool,
     acknowledgement_delay: Duration,
+    #[cfg(feature = "health")]
+    health_port: Option<u16>,
 }
 
 impl Default for EmulatorBuilder {
@@ -27,6 +29,8 @@ impl Default for EmulatorBuilder {
             default_hubs: true,
             default_keys: true,
             acknowledgement_delay: Duration::ZERO,
+            #[cfg(feature = "health")]
+            health_port: None,
         }
     }
 }
@@ -35,6 +39,21 @@ impl EmulatorBuilder {
     /// The port to listen on. Defaults to 0: any free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// The name of the namespace: 1 to 50 letters, digits and hyphens, a letter first, no hyphen last. Defaults to
+    /// `emulatorNs1`.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.config.namespace = name.into();
+        self
+    }
+
+    /// The port of `GET /health` and `GET /metrics`, over HTTP on this machine only; 0 is any free one. Defaults to
+    /// none: they are not served. The official emulator's is 5300.
+    #[cfg(feature = "health")]
+    pub fn health_port(mut self, port: u16) -> Self {
+        self.health_port = Some(port);
         self
     }
 
@@ -80,14 +99,11 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If the configuration breaks a limit of the service, or the port cannot be had.
+    /// If the configuration breaks a limit of the service, or a port cannot be had.
     pub async fn start(self) -> Result<Emulator, StartError> {
         self.config.validate()?;
         let port = self.port;
-        let bind_error = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken { port },
-            _ => StartError::Bind { port, source },
-        };
+        let bind_error = |source| StartError::of_port(port, source);
         let listeners = Listeners::bind(port).map_err(bind_error)?;
         let broker = Broker {
             namespace: Namespace::new(&self.config),
@@ -100,7 +116,13 @@ impl EmulatorBuilder {
             .into_iter()
             .next()
             .ok_or(ConfigError::NoKey)?;
-        Emulator::serve(listeners, broker, key).map_err(bind_error)
+        #[cfg_attr(not(feature = "health"), expect(unused_mut))]
+        let mut emulator = Emulator::serve(listeners, broker, key).map_err(bind_error)?;
+        #[cfg(feature = "health")]
+        if let Some(port) = self.health_port {
+            emulator.serve_health(port)?;
+        }
+        Ok(emulator)
     }
 }
 
@@ -125,4 +147,13 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl StartError {
+    pub(crate) fn of_port(port: u16, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PortTaken { port },
+            _ => Self::Bind { port, source },
+        }
+    }
 }

@@ -11,6 +11,7 @@ const MAX_PARTITIONS: u32 = 1024;
 const MAX_HUB_NAME: usize = 256;
 const MAX_GROUP_NAME: usize = 50;
 const MAX_GROUPS: usize = 1000;
+const MAX_NAMESPACE_NAME: usize = 50;
 
 /// One event hub: its name, partitions and consumer groups.
 ///
@@ -78,7 +79,12 @@ impl HubConfig {
             .chain(added.filter(|name| !name.eq_ignore_ascii_case(DEFAULT_GROUP)))
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks names, counts and limits, as the start of an emulator does.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         let hub = || self.name.clone();
         if !is_entity_name(&self.name, MAX_HUB_NAME) {
             return Err(ConfigError::HubName { name: hub() });
@@ -191,6 +197,11 @@ impl Config {
     ///
     /// The first rule that is broken, saying where.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        if !is_namespace_name(&self.namespace) {
+            return Err(ConfigError::NamespaceName {
+                name: self.namespace.clone(),
+            });
+        }
         let mut seen = HashSet::new();
         for hub in &self.hubs {
             hub.validate()?;
@@ -227,6 +238,15 @@ impl Config {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// A namespace's name is too long, empty or holds other characters than letters, digits and hyphens, or they stand
+    /// where they may not.
+    #[error(
+        "'{name}' cannot name a namespace: use 1 to 50 letters, digits and hyphens, a letter first and no hyphen last"
+    )]
+    NamespaceName {
+        /// The name.
+        name: String,
+    },
     /// A hub's name is empty, too long or holds other characters than letters, digits, `.`, `-`, `_`.
     #[error(
         "'{name}' cannot name an event hub: use 1 to 256 letters, digits, periods, hyphens or underscores"
@@ -292,6 +312,15 @@ pub enum ConfigError {
     MaxMessageSize(u64),
 }
 
+/// The service asks for at least 6 characters, the emulator does not.
+fn is_namespace_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    name.len() <= MAX_NAMESPACE_NAME
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !name.ends_with('-')
+        && name.bytes().all(allowed)
+}
+
 fn is_entity_name(name: &str, max: usize) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     (1..=max).contains(&name.len()) && name.bytes().all(allowed)
@@ -323,6 +352,35 @@ mod tests {
         );
         assert_eq!(config.retention_bytes, 1_073_741_824);
         assert_eq!(config.max_message_size, 1_048_576);
+    }
+
+    #[test]
+    fn a_namespace_has_a_name_that_a_host_could_have() {
+        let longest = "n".repeat(50);
+        let named = |name: &str| {
+            Config {
+                namespace: name.to_owned(),
+                ..Config::default()
+            }
+            .validate()
+        };
+        for name in ["emulatorNs1", "a", "my-ns-2", &longest] {
+            assert_eq!(named(name), Ok(()));
+        }
+        for name in [
+            "",
+            "1st",
+            "-a",
+            "a-",
+            "a.b",
+            "a b",
+            "ä",
+            "a\"",
+            &(longest + "n"),
+        ] {
+            let error = Err(ConfigError::NamespaceName { name: name.into() });
+            assert_eq!(named(name), error);
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! The front door: start an emulator, connect to it, look inside, stop it.
 
 use crate::builder::EmulatorBuilder;
+use crate::clients::ConnectionInfo;
 use crate::config::AccessKey;
+#[cfg(feature = "health")]
+use crate::health::{HealthEndpoint, Watched};
 use crate::hub::Hub;
+use crate::metrics::Metrics;
 use crate::receivers::ReceiverInfo;
 use crate::recorded::RecordedEvent;
 use crate::server::{self, Listeners, MAX_CONNECTIONS};
@@ -40,6 +44,8 @@ pub struct Emulator {
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
+    #[cfg(feature = "health")]
+    health: Option<HealthEndpoint>,
 }
 
 impl Emulator {
@@ -71,7 +77,34 @@ impl Emulator {
             places,
             stop,
             server: Some(tokio::spawn(server)),
+            #[cfg(feature = "health")]
+            health: None,
         })
+    }
+
+    #[cfg(feature = "health")]
+    pub(crate) fn watched(&self) -> Watched {
+        Watched::new(&self.broker, self.stop.subscribe())
+    }
+
+    #[cfg(feature = "health")]
+    pub(crate) fn serve_health(&mut self, port: u16) -> Result<(), crate::StartError> {
+        self.health = Some(HealthEndpoint::start(port, std::slice::from_ref(self))?);
+        Ok(())
+    }
+
+    /// Where `GET /health` and `GET /metrics` are answered, if the builder was given a
+    /// [`health_port`](EmulatorBuilder::health_port).
+    #[cfg(feature = "health")]
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(HealthEndpoint::address)
+    }
+
+    /// The name of the namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.broker.namespace.name()
     }
 
     /// The connection string of the namespace, for clients that name the hub apart.
@@ -165,13 +198,62 @@ impl Emulator {
         self.hub(hub).wait_for_receivers(count).await;
     }
 
+    /// Who is connected, and through which links, in order of arrival.
+    ///
+    /// A client is listed once it has opened its connection.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.broker.namespace.clients().list()
+    }
+
+    /// What the namespace has counted since the start, over all hubs.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.broker.namespace.metrics()
+    }
+
+    /// What one hub has counted since the start.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such hub.
+    #[must_use]
+    pub fn hub_metrics(&self, hub: &str) -> Metrics {
+        self.hub(hub).metrics()
+    }
+
+    /// Waits until `holds` says so; it is asked at once, and again after every change of what [`metrics`] and
+    /// [`connections`] show.
+    ///
+    /// [`metrics`]: Self::metrics
+    /// [`connections`]: Self::connections
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), eventhubs_emulator::StartError> {
+    /// # let emulator = eventhubs_emulator::Emulator::start().await?;
+    /// emulator.wait_until(|emulator| emulator.metrics().user_errors == 0).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
+        let changes = self.broker.namespace.changes();
+        changes.until(|| holds(self)).await;
+    }
+
     /// How many connections are open.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         MAX_CONNECTIONS - self.places.available_permits()
     }
 
-    /// Closes every connection with `amqp:connection:forced`, and the port.
+    /// Closes every connection with `amqp:connection:forced`, and the ports.
     ///
     /// # Cancel safety
     ///
@@ -181,6 +263,10 @@ impl Emulator {
         if let Some(server) = self.server.take() {
             // It fails only if the runtime shuts down, and then it has stopped, too.
             let _ = server.await;
+        }
+        #[cfg(feature = "health")]
+        if let Some(health) = self.health.take() {
+            health.stop().await;
         }
     }
 

@@ -25,9 +25,11 @@
 //! | layer | what it knows |
 //! |---|---|
 //! | `emulator`, `builder`, `server` | the front door, the sockets |
+//! | `health` | `/health` and `/metrics` over HTTP |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
+//! | `metrics`, `clients` | what is counted, who is connected |
 //! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
 //!
 //! Events are kept as the bytes they came in: a batch is split without decoding its events, and a
@@ -38,14 +40,19 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser |
+//! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser; `health` |
+//! | `health` | with `cli` | `GET /health` and `GET /metrics` over HTTP |
 
 mod builder;
+mod clients;
 mod clock;
 mod config;
 mod emulator;
+#[cfg(feature = "health")]
+mod health;
 mod hub;
 mod identify;
+mod metrics;
 mod namespace;
 mod ownership;
 mod partition_key;
@@ -61,8 +68,12 @@ mod texts;
 mod wire;
 
 pub use builder::{EmulatorBuilder, StartError};
+pub use clients::{ConnectionInfo, LinkInfo, LinkRole};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
+#[cfg(feature = "health")]
+pub use health::HealthEndpoint;
 pub use identify::{Identity, identify};
+pub use metrics::Metrics;
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::clients::Registry;
 use crate::config::{AccessKey, Config};
 use crate::hub::Hub;
+use crate::metrics::{Changes, Counters, Metrics};
 use crate::retention::Retention;
 use crate::sas::{self, Authorized};
 use crate::texts::{self, Scope, ServiceError};
@@ -17,6 +19,10 @@ pub(crate) struct Namespace {
     hubs: HashMap<String, Arc<Hub>>,
     keys: Vec<AccessKey>,
     max_message_size: u64,
+    changes: Arc<Changes>,
+    /// What belongs to no hub.
+    counters: Arc<Counters>,
+    clients: Arc<Registry>,
 }
 
 impl Namespace {
@@ -24,15 +30,21 @@ impl Namespace {
     pub(crate) fn new(config: &Config) -> Self {
         let partitions = config.hubs.iter().map(|hub| u64::from(hub.partitions()));
         let retention = Retention::new(config.retention_bytes, partitions.sum());
+        let changes = Arc::new(Changes::default());
         let hubs = config.hubs.iter().map(|hub| {
             let name = hub.name().to_ascii_lowercase();
-            (name, Arc::new(Hub::new(&config.namespace, hub, &retention)))
+            let hub = Hub::new(&config.namespace, hub, &retention, &changes);
+            (name, Arc::new(hub))
         });
+        let counters = Arc::new(Counters::new(&changes));
         Self {
             name: config.namespace.clone(),
             hubs: hubs.collect(),
             keys: config.keys.clone(),
             max_message_size: config.max_message_size,
+            clients: Registry::new(&counters),
+            counters,
+            changes,
         }
     }
 
@@ -54,6 +66,37 @@ impl Namespace {
         self.hubs.get(&name.to_ascii_lowercase()).ok_or_else(|| {
             texts::hub_not_found(&self.name, name).tracked(&Scope::hub(&self.name, name))
         })
+    }
+
+    /// Every hub, by name.
+    pub(crate) fn hubs(&self) -> Vec<&Arc<Hub>> {
+        let mut hubs: Vec<_> = self.hubs.values().collect();
+        hubs.sort_by_key(|hub| hub.name());
+        hubs
+    }
+
+    /// Who is connected.
+    pub(crate) fn clients(&self) -> &Arc<Registry> {
+        &self.clients
+    }
+
+    /// The counters of what belongs to no hub.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was counted until now, over all hubs.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut all = self.counters.snapshot(0);
+        for hub in self.hubs() {
+            all.add_hub(&hub.metrics());
+        }
+        all
+    }
+
+    /// Told of whatever metrics and clients show.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Whether `key` is the access key of that name.

@@ -155,6 +155,11 @@ impl PartitionLog {
         self.events().info()
     }
 
+    /// Bytes of the events held, as retention counts them.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.events().held
+    }
+
     fn events(&self) -> MutexGuard<'_, Events> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }

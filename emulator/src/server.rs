@@ -1,6 +1,7 @@
 //! The listening sockets, and a task for each connection.
 
 use crate::service::Broker;
+use crate::texts::condition;
 use crate::wire;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -21,7 +22,7 @@ const SEGMENT_SIZE: u32 = 16_384;
 /// A free port is looked for this often: the one that is free for IPv4 may be taken for IPv6.
 const PORT_ATTEMPTS: usize = 16;
 /// Before accepting again when the system has no sockets left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The sockets for "localhost", whichever address it stands for.
 #[derive(Debug)]
@@ -58,18 +59,18 @@ impl Listeners {
         self.v4.local_addr()
     }
 
-    async fn accept(&self) -> io::Result<TcpStream> {
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let v6 = async {
             match &self.v6 {
                 Some(v6) => v6.accept().await,
                 None => std::future::pending().await,
             }
         };
-        let (stream, _) = tokio::select! {
-            accepted = self.v4.accept() => accepted?,
-            accepted = v6 => accepted?,
-        };
-        Ok(stream)
+        tokio::select! {
+            accepted = self.v4.accept() => accepted,
+            accepted = v6 => accepted,
+        }
     }
 }
 
@@ -106,15 +107,18 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
-                Ok(stream) => {
+                Ok((stream, address)) => {
                     // One connection too many is closed without a word.
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                        broker.namespace.counters().error(condition::RESOURCE_LIMIT_EXCEEDED);
+                        continue;
+                    };
                     let (broker, stop) = (Arc::clone(&broker), stop.clone());
                     connections.spawn(async move {
                         let _place = place;
                         // A socket that refuses this is slower, no more.
                         let _ = stream.set_nodelay(true);
-                        wire::serve(stream, broker, stop).await;
+                        wire::serve(stream, address, broker, stop).await;
                     });
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -125,4 +129,28 @@ pub(crate) async fn run(
     }
     drop(listeners);
     while connections.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::namespace::Namespace;
+
+    #[tokio::test]
+    async fn a_connection_beyond_the_limit_is_closed_and_counted() {
+        let broker = Arc::new(Broker {
+            namespace: Namespace::new(&Config::default()),
+            acknowledgement_delay: Duration::ZERO,
+        });
+        let listeners = Listeners::bind(0).unwrap();
+        let address = listeners.address().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let none = Arc::new(Semaphore::new(0));
+        tokio::spawn(run(listeners, Arc::clone(&broker), none, stopped));
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.readable().await.unwrap();
+        assert_eq!(stream.try_read(&mut [0]).unwrap(), 0);
+        assert_eq!(broker.namespace.metrics().quota_exceeded_errors, 1);
+    }
 }

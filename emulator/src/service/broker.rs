@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-const EPOCH: &str = "com.microsoft:epoch";
+pub(super) const EPOCH: &str = "com.microsoft:epoch";
 /// The second spelling is the official Rust crate's.
 const RECEIVER_NAME: [&str; 2] = [
     "com.microsoft:receiver-name",
@@ -30,7 +30,7 @@ const RECEIVER_NAME: [&str; 2] = [
 const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
 const SELECTOR_FILTER: &str = "apache.org:selector-filter:string";
 /// The places of address and filter set in a source or target.
-const ADDRESS_FIELD: usize = 0;
+pub(super) const ADDRESS_FIELD: usize = 0;
 const FILTER_FIELD: usize = 7;
 /// The largest request to a node.
 const MAX_REQUEST_SIZE: u64 = 64 * 1024;
@@ -140,6 +140,7 @@ impl Broker {
             Node::Cbs => cbs::answer(&request, &self.namespace, authorization, now),
             Node::Management => management::answer(&request, &self.namespace, authorization, now),
         };
+        self.count_answer(node, &request, &answer);
         Ok((answer.encode(&request), request.reply_to))
     }
 
@@ -166,7 +167,7 @@ fn now() -> i64 {
     clock::unix_millis() / 1000
 }
 
-fn text_field(terminus: &Value, field: usize) -> Option<&str> {
+pub(super) fn text_field(terminus: &Value, field: usize) -> Option<&str> {
     terminus.described_list()?.get(field)?.as_text()
 }
 
@@ -180,13 +181,16 @@ fn receiver(hub: &Hub, group: &str, id: &str, attach: &Attach) -> Result<Endpoin
     let (id, log) = hub.partition(id)?;
     let next = log.resolve(start_position(&attach.source)?)?;
     let epoch = attach.properties.get(EPOCH).and_then(Value::as_i64);
-    let name = RECEIVER_NAME
-        .iter()
-        .find_map(|key| attach.properties.get(key)?.as_text());
-    let (lease, displaced) = hub.attach_receiver(group, id, epoch, name.map(str::to_owned))?;
+    let name = receiver_name(attach).map(str::to_owned);
+    let (lease, displaced) = hub.attach_receiver(group, id, epoch, name)?;
     let runtime_metrics = attach.desired_capabilities.has_symbol(RUNTIME_METRICS);
     let events = EventSource::new(Arc::clone(log), next, runtime_metrics, lease);
     Ok(Endpoint::Source(Source::Events(events), Some(displaced)))
+}
+
+pub(super) fn receiver_name(attach: &Attach) -> Option<&str> {
+    let property = |key: &&str| attach.properties.get(key)?.as_text();
+    RECEIVER_NAME.iter().find_map(property)
 }
 
 /// The start position in a source's filter set; SDKs describe the filter with different codes, all are taken.

@@ -12,6 +12,7 @@ mod delivery;
 mod management;
 mod message;
 mod receiver;
+mod seen;
 mod sender;
 
 pub(crate) use authorization::Authorization;

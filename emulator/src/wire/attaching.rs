@@ -22,8 +22,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         session.check_handle(attach.handle)?;
         let answer = answer(attach);
         match self.admit(attach) {
-            Ok(attached) => self.accept(channel, attach, answer, attached),
-            Err(error) => self.refuse(channel, answer, error),
+            Ok(attached) => {
+                self.accept(channel, attach, answer, attached);
+                self.broker.count_attach(attach, None);
+            }
+            Err(error) => {
+                self.broker.count_attach(attach, Some(&error.condition));
+                self.refuse(channel, answer, error);
+            }
         }
         Ok(())
     }
@@ -53,10 +59,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let handle = attach.handle;
         answer.offered_capabilities = attached.offered_capabilities;
         answer.max_message_size = Some(attached.max_message_size);
+        let (details, hub) = self.broker.describe(attach);
+        let record = self.record.attach(details, hub);
         match attached.endpoint {
             Endpoint::Sink(sink) => {
                 let count = attach.initial_delivery_count.unwrap_or(0);
-                let link = IncomingLink::new(sink, count, attached.max_message_size);
+                let link = IncomingLink::new(sink, count, attached.max_message_size, record);
                 self.insert(channel, handle, Slot::Incoming(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
                 self.write_flow(channel, Some(handle));
@@ -79,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     });
                 }
                 let settled = attach.snd_settle_mode == SETTLED;
-                let link = OutgoingLink::new(key.id, source, settled);
+                let link = OutgoingLink::new(key.id, source, settled, record);
                 self.insert(channel, handle, Slot::Outgoing(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
             }
@@ -111,9 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Some(session) = self.session(key.channel) else {
             return;
         };
-        if session.outgoing(key).is_none() {
+        let Some(link) = session.outgoing(key) else {
             return;
-        }
+        };
+        link.record.failed(&reason.condition);
         session.slots.insert(key.handle, Slot::Detaching);
         write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
     }

@@ -10,10 +10,12 @@ use super::handshake::{IDLE_TIME_OUT, Peer, shake_hands};
 use super::io::{Broken, Io};
 use super::performative::Performative;
 use super::session::Session;
+use crate::clients::ConnectionRecord;
 use crate::service::{Authorization, Broker};
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -80,6 +82,8 @@ pub(super) struct Connection<S> {
     pub(super) broker: Arc<Broker>,
     pub(super) authorization: Authorization,
     pub(super) peer: Peer,
+    /// Shows the connection to those who look.
+    pub(super) record: ConnectionRecord,
     pub(super) channels: HashMap<u16, Channel>,
     pub(super) acks: Acks,
     /// Links that may have something to deliver.
@@ -98,9 +102,13 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Serves a client until it leaves or `stop` says so.
-pub(crate) async fn serve<S>(stream: S, broker: Arc<Broker>, mut stop: watch::Receiver<bool>)
-where
+/// Serves the client at `address` until it leaves or `stop` says so.
+pub(crate) async fn serve<S>(
+    stream: S,
+    address: SocketAddr,
+    broker: Arc<Broker>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut io = Io::new(stream);
@@ -116,10 +124,11 @@ where
         () = stopped(&mut stop) => Err(Broken::Gone),
     };
     match opened {
-        Ok(peer) => {
+        Ok((peer, identity)) => {
             let mut connection = Connection {
                 io,
                 acks: Acks::new(broker.acknowledgement_delay),
+                record: broker.namespace.clients().open(address, identity),
                 broker,
                 authorization,
                 peer,
@@ -132,6 +141,7 @@ where
             let ending = connection.run(&mut stop).await;
             // Links give up their places before the client is told.
             connection.channels.clear();
+            drop(connection.record);
             close(connection.io, ending).await;
         }
         Err(broken) => close(io, broken.into()).await,

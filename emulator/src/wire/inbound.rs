@@ -212,6 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(delivery) = delivery {
             let (id, settled) = (delivery.id, delivery.settled);
             let rejection = self.on_delivery(channel, handle, delivery);
+            self.record_sent(channel, handle, rejection.as_ref());
             if !settled {
                 self.acks.push(now, channel, id, rejection);
             }
@@ -244,6 +245,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     Err(error) => Some(error.into()),
                 }
             }
+        }
+    }
+
+    /// Tells a link's record that a message came over it, and what became of it.
+    fn record_sent(&mut self, channel: u16, handle: u32, rejection: Option<&AmqpError>) {
+        let slot = self
+            .session(channel)
+            .and_then(|session| session.slots.get(&handle));
+        if let Some(Slot::Incoming(link)) = slot {
+            let condition = rejection.map(|error| error.condition.as_ref());
+            link.record.sent(link.credit, condition);
         }
     }
 

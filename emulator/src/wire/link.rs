@@ -1,6 +1,7 @@
 //! Links: credit in both directions, and deliveries put together from their frames.
 
 use super::performative::Transfer;
+use crate::clients::LinkRecord;
 use crate::service::{Sink, Source};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::AbortHandle;
@@ -16,15 +17,24 @@ pub(crate) struct IncomingLink {
     pub(crate) delivery_count: u32,
     pub(crate) credit: u32,
     pub(crate) assembly: Assembly,
+    /// Shows the link to those who look, and counts what it does.
+    pub(crate) record: LinkRecord,
 }
 
 impl IncomingLink {
-    pub(crate) fn new(sink: Sink, initial_delivery_count: u32, max_message_size: u64) -> Self {
+    pub(crate) fn new(
+        sink: Sink,
+        initial_delivery_count: u32,
+        max_message_size: u64,
+        record: LinkRecord,
+    ) -> Self {
+        record.set_credit(INCOMING_CREDIT);
         Self {
             sink,
             delivery_count: initial_delivery_count,
             credit: INCOMING_CREDIT,
             assembly: Assembly::new(max_message_size),
+            record,
         }
     }
 
@@ -37,6 +47,7 @@ impl IncomingLink {
 
     pub(crate) fn refill(&mut self) {
         self.credit = INCOMING_CREDIT;
+        self.record.set_credit(self.credit);
     }
 }
 
@@ -55,6 +66,17 @@ pub(crate) struct OutgoingLink {
     pub(crate) queued: bool,
     /// Ends the wait for new events.
     pub(crate) wait: Option<AbortHandle>,
+    /// Shows the link to those who look, and counts what it does.
+    pub(crate) record: LinkRecord,
+    /// What was delivered since the record was told last.
+    pub(crate) unrecorded: Delivered,
+}
+
+/// So many messages, of so many bytes together.
+#[derive(Debug, Default)]
+pub(crate) struct Delivered {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The rest of a delivery that has begun.
@@ -64,7 +86,7 @@ pub(crate) struct Partial {
 }
 
 impl OutgoingLink {
-    pub(crate) fn new(id: u64, source: Source, settled: bool) -> Self {
+    pub(crate) fn new(id: u64, source: Source, settled: bool, record: LinkRecord) -> Self {
         Self {
             id,
             source,
@@ -75,6 +97,24 @@ impl OutgoingLink {
             partial: None,
             queued: false,
             wait: None,
+            record,
+            unrecorded: Delivered::default(),
+        }
+    }
+
+    /// Writes the next message.
+    pub(crate) fn write_next(&mut self, out: &mut BytesMut) {
+        let before = out.len();
+        self.source.write_next(out);
+        self.unrecorded.messages += 1;
+        self.unrecorded.bytes += (out.len() - before) as u64;
+    }
+
+    /// Tells the record what was delivered.
+    pub(crate) fn record_delivered(&mut self) {
+        let Delivered { messages, bytes } = std::mem::take(&mut self.unrecorded);
+        if messages > 0 {
+            self.record.delivered(self.credit, messages, bytes);
         }
     }
 
@@ -86,6 +126,7 @@ impl OutgoingLink {
             .wrapping_sub(delivery_count.unwrap_or(0));
         self.credit = credit.saturating_sub(under_way);
         self.drain = drain;
+        self.record.granted(self.credit);
     }
 
     /// Takes one credit for a delivery.
@@ -102,6 +143,7 @@ impl OutgoingLink {
     pub(crate) fn exhaust(&mut self) {
         self.delivery_count = self.delivery_count.wrapping_add(self.credit);
         self.credit = 0;
+        self.record.set_credit(0);
     }
 }
 

@@ -43,7 +43,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let Some(Channel::Open(session)) = self.channels.get_mut(&key.channel) else {
                 continue;
             };
-            match session.take_turn(key, max_frame_size, &mut self.io.output) {
+            let turn = session.take_turn(key, max_frame_size, &mut self.io.output);
+            if let Some(link) = session.outgoing(key) {
+                link.record_delivered();
+            }
+            match turn {
                 Some(Rest::More) => self.ready.push_back(key),
                 Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
@@ -147,7 +151,7 @@ impl Session {
         )
         .encode(out);
         let payload = out.len();
-        link.source.write_next(out);
+        link.write_next(out);
         if out.len() - start <= max_frame_size {
             frame::finish(out, start);
             self.transfer_sent();

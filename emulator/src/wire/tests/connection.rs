@@ -297,7 +297,7 @@ async fn a_client_that_asks_and_asks_but_reads_no_answers_is_stopped_until_it_do
     let (mut stream, server) = tokio::io::duplex(64 * 1024);
     let broker = Peer::connect(&Config::default()).broker;
     let (_stop, stopped) = watch::channel(false);
-    tokio::spawn(serve(server, broker, stopped));
+    tokio::spawn(serve(server, ADDRESS, broker, stopped));
     let mut bytes = BytesMut::from(AMQP);
     Performative::Open(open()).write(&mut bytes, 0);
     begin(10).write(&mut bytes, 0);

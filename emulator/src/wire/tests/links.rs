@@ -84,7 +84,9 @@ async fn a_message_too_large_is_rejected_with_the_services_text_and_the_link_liv
         (accepted.first, accepted.state),
         (1, Value::described(0x24, Value::List(vec![])))
     );
-    assert_eq!(peer.broker.namespace.hub("eh1").unwrap().event_count(), 1);
+    let hub = peer.broker.namespace.hub("eh1").unwrap();
+    assert_eq!(hub.event_count(), 1);
+    assert_eq!(hub.metrics().user_errors, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,11 +12,14 @@ use crate::wire::performative::{Attach, Begin, Detach, Flow, Open, Performative,
 use crate::wire::sasl;
 use crate::wire::value::Value;
 use bytes::{BufMut, Bytes, BytesMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 
+/// Where the pipe would come from.
+pub(super) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 pub(super) const AMQP: &[u8] = b"AMQP\x00\x01\x00\x00";
 
 pub(super) struct Peer {
@@ -36,7 +39,7 @@ impl Peer {
         let broker = Arc::new(broker);
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(serve(theirs, Arc::clone(&broker), stopped));
+        let server = tokio::spawn(serve(theirs, ADDRESS, Arc::clone(&broker), stopped));
         Self {
             io: Io::new(ours),
             broker,
