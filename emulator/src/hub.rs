@@ -153,20 +153,18 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::partition_log::NewEvent;
+    use crate::partition_log::{EventAnnotations, NewEvent};
 
     fn hub() -> Hub {
         let config = HubConfig::new("Orders").with_consumer_group("Billing");
         Hub::new("ns", &config, &Retention::new(1 << 20, 4))
     }
 
-    fn event() -> NewEvent {
+    fn event() -> NewEvent<'static> {
         NewEvent {
-            sections: Bytes::from_static(b"event"),
-            annotations: None,
+            sections: b"event",
+            annotations: EventAnnotations::default(),
         }
     }
 

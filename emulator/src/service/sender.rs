@@ -50,7 +50,7 @@ impl EventSink {
                 Some(key) => self.hub.partition_for_key(key),
                 None => self.hub.next_round_robin(),
             });
-        self.hub.partitions()[partition as usize].append(batch.events);
+        self.hub.partitions()[partition as usize].append(batch.events());
         Ok(())
     }
 }
