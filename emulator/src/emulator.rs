@@ -141,13 +141,7 @@ impl Emulator {
     pub fn received(&self, hub: &str) -> Vec<RecordedEvent> {
         let mut recorded = Vec::new();
         for (partition, log) in (0..).zip(self.hub(hub).partitions()) {
-            let mut events = Vec::new();
-            log.read(0, usize::MAX, usize::MAX, &mut events);
-            recorded.extend(
-                events
-                    .iter()
-                    .map(|event| RecordedEvent::new(partition, event)),
-            );
+            log.for_each(|event| recorded.push(RecordedEvent::new(partition, event)));
         }
         recorded
     }

@@ -82,7 +82,7 @@ impl Hub {
 
     /// What was counted until now.
     pub(crate) fn metrics(&self) -> Metrics {
-        let size = self.partitions.iter().map(|log| log.held_bytes());
+        let size = self.partitions.iter().map(|log| log.size());
         self.counters.snapshot(size.sum())
     }
 
@@ -171,10 +171,8 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::partition_log::NewEvent;
+    use crate::partition_log::{EventAnnotations, NewEvent};
 
     fn hub() -> Hub {
         let config = HubConfig::new("Orders").with_consumer_group("Billing");
@@ -182,10 +180,10 @@ mod tests {
         Hub::new("ns", &config, &retention, &Arc::default())
     }
 
-    fn event() -> NewEvent {
+    fn event() -> NewEvent<'static> {
         NewEvent {
-            sections: Bytes::from_static(b"event"),
-            annotations: None,
+            sections: b"event",
+            annotations: EventAnnotations::default(),
         }
     }
 

@@ -88,7 +88,7 @@ async fn metrics_are_told_per_namespace_and_hub() {
         r#"eventhubs_incoming_messages_total{namespace="west",hub="other"} 0"#,
         r#"eventhubs_incoming_bytes_total{namespace="west",hub="eh1"} 26"#,
         "# TYPE eventhubs_size_bytes gauge",
-        r#"eventhubs_size_bytes{namespace="west",hub="eh1"} 144"#,
+        r#"eventhubs_size_bytes{namespace="west",hub="eh1"} 40"#,
         // Two links to $cbs, and the token.
         r#"eventhubs_incoming_requests_total{namespace="west",hub="-NamespaceOnlyMetric-"} 3"#,
         r#"eventhubs_incoming_requests_total{namespace="west",hub="eh1"} 2"#,

@@ -48,7 +48,7 @@ async fn a_batch_is_one_request_and_as_many_messages_as_it_holds() {
     assert_eq!(hub.incoming_messages, 4);
     // An event is a data section of 5 + 3 bytes, in the batch within another of 5 more.
     assert_eq!(hub.incoming_bytes, 3 * 13 + 8);
-    assert_eq!(hub.size, 4 * (8 + 64));
+    assert_eq!(hub.size, 4 * (8 + 12));
     assert_eq!((hub.outgoing_messages, hub.outgoing_bytes), (0, 0));
     let all = emulator.metrics();
     assert_eq!((all.incoming_messages, all.size), (4, hub.size));

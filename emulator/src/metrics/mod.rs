@@ -58,7 +58,7 @@ pub struct Metrics {
     pub connections_opened: u64,
     /// Connections closed; of a hub, how often one lost its last link to it.
     pub connections_closed: u64,
-    /// Bytes of events held now, each with the 64 that retention counts for it.
+    /// Bytes of events held now, each with the 12 that the log adds to it.
     pub size: u64,
 }
 

@@ -179,12 +179,12 @@ fn answers(node: Node, attach: &Attach) -> Endpoint {
 fn receiver(hub: &Hub, group: &str, id: &str, attach: &Attach) -> Result<Endpoint, ServiceError> {
     let group = hub.consumer_group(group)?;
     let (id, log) = hub.partition(id)?;
-    let next = log.resolve(start_position(&attach.source)?)?;
+    let start = log.resolve(start_position(&attach.source)?)?;
     let epoch = attach.properties.get(EPOCH).and_then(Value::as_i64);
     let name = receiver_name(attach).map(str::to_owned);
     let (lease, displaced) = hub.attach_receiver(group, id, epoch, name)?;
     let runtime_metrics = attach.desired_capabilities.has_symbol(RUNTIME_METRICS);
-    let events = EventSource::new(Arc::clone(log), next, runtime_metrics, lease);
+    let events = EventSource::new(Arc::clone(log), start, runtime_metrics, lease);
     Ok(Endpoint::Source(Source::Events(events), Some(displaced)))
 }
 

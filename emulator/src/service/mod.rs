@@ -16,6 +16,7 @@ mod seen;
 mod sender;
 
 pub(crate) use authorization::Authorization;
+pub(crate) use batch::partition_key;
 pub(crate) use broker::{Attached, Broker, Endpoint};
 pub(crate) use message::first_body;
 pub(crate) use receiver::Source;

@@ -50,7 +50,7 @@ impl EventSink {
                 Some(key) => self.hub.partition_for_key(key),
                 None => self.hub.next_round_robin(),
             });
-        let stored = self.hub.partitions()[partition as usize].append(batch.events);
+        let stored = self.hub.partitions()[partition as usize].append(batch.events());
         self.hub.counters().stored(stored, message.len());
         Ok(())
     }

@@ -8,8 +8,6 @@ use futures_util::future::AbortHandle;
 
 /// How many messages a sender may have under way.
 const INCOMING_CREDIT: u32 = 1000;
-/// A shorter part of a delivery is copied, so that it does not keep the buffer it was read into.
-const WORTH_KEEPING: usize = 4096;
 
 /// A link on which the peer sends.
 pub(crate) struct IncomingLink {
@@ -102,12 +100,15 @@ impl OutgoingLink {
         }
     }
 
-    /// Writes the next message.
-    pub(crate) fn write_next(&mut self, out: &mut BytesMut) {
+    /// Writes the next message; `false` if there is none.
+    pub(crate) fn write_next(&mut self, out: &mut BytesMut) -> bool {
         let before = out.len();
-        self.source.write_next(out);
-        self.unrecorded.messages += 1;
-        self.unrecorded.bytes += (out.len() - before) as u64;
+        let written = self.source.write_next(out);
+        if written {
+            self.unrecorded.messages += 1;
+            self.unrecorded.bytes += (out.len() - before) as u64;
+        }
+        written
     }
 
     /// Tells the record what was delivered.
@@ -177,7 +178,8 @@ struct Started {
     format: u32,
     settled: bool,
     size: u64,
-    parts: Vec<Bytes>,
+    /// The parts that came, copied together: what they were read into is free again at once.
+    message: BytesMut,
 }
 
 impl Assembly {
@@ -200,9 +202,8 @@ impl Assembly {
 
     /// The bytes held of a delivery that is not complete.
     pub(crate) fn held(&self) -> usize {
-        self.current
-            .as_ref()
-            .map_or(0, |started| started.parts.iter().map(Bytes::len).sum())
+        let current = self.current.as_ref();
+        current.map_or(0, |started| started.message.len())
     }
 
     /// Adds a frame; the delivery, if this was its last. `None` also for a delivery that was given up.
@@ -212,19 +213,15 @@ impl Assembly {
             format: transfer.message_format.unwrap_or_default(),
             settled: false,
             size: 0,
-            parts: Vec::new(),
+            message: BytesMut::new(),
         });
         current.settled |= transfer.settled.unwrap_or(false);
         current.size += payload.len() as u64;
+        let is_whole = !transfer.more && current.size == payload.len() as u64;
         if current.size > self.max_size {
-            current.parts = Vec::new();
-        } else if !payload.is_empty() {
-            let short = transfer.more && payload.len() < WORTH_KEEPING;
-            current.parts.push(if short {
-                Bytes::copy_from_slice(&payload)
-            } else {
-                payload
-            });
+            current.message = BytesMut::new();
+        } else if !is_whole {
+            current.message.extend_from_slice(&payload);
         }
         if transfer.aborted {
             self.current = None;
@@ -237,26 +234,17 @@ impl Assembly {
             format,
             settled,
             size,
-            parts,
+            message,
         } = self.current.take()?;
-        let message = (size <= self.max_size).then(|| concat(&parts));
+        let message = if is_whole { payload } else { message.freeze() };
         Some(Delivery {
             id,
             format,
             settled,
             size,
-            message,
+            message: (size <= self.max_size).then_some(message),
         })
     }
-}
-
-/// The one copy of a message on its way in: into a buffer of its exact size, all that will stay in memory.
-fn concat(parts: &[Bytes]) -> Bytes {
-    let mut message = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-    for part in parts {
-        message.extend_from_slice(part);
-    }
-    message.freeze()
 }
 
 #[cfg(test)]

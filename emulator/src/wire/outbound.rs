@@ -123,24 +123,23 @@ impl Session {
             if link.credit == 0 {
                 return Some(Rest::Blocked);
             }
-            if !link.source.is_ready(link.credit) {
+            if !link.source.is_ready() || !self.write_delivery(key, max_frame_size, out)? {
                 return Some(Rest::Empty);
             }
-            self.write_delivery(key, max_frame_size, out)?;
         }
         Some(Rest::More)
     }
 
-    /// Writes the next message of a link as one frame or, where it does not fit, as the first of several.
+    /// Writes the next message of a link as one frame or, where it does not fit, as the first of several; `false` if
+    /// there is none after all.
     fn write_delivery(
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
         out: &mut BytesMut,
-    ) -> Option<()> {
-        let delivery_id = self.next_delivery_id();
+    ) -> Option<bool> {
+        let delivery_id = self.delivery_id();
         let link = self.outgoing(key)?;
-        link.take_credit();
         let start = frame::begin(out, FrameKind::Amqp, key.channel);
         transfer(
             key.handle,
@@ -151,11 +150,16 @@ impl Session {
         )
         .encode(out);
         let payload = out.len();
-        link.write_next(out);
+        if !link.write_next(out) {
+            out.truncate(start);
+            return Some(false);
+        }
+        link.take_credit();
+        self.delivery_begun();
         if out.len() - start <= max_frame_size {
             frame::finish(out, start);
             self.transfer_sent();
-            return Some(());
+            return Some(true);
         }
         let payload = out.split_off(payload).freeze();
         out.truncate(start);
@@ -168,7 +172,7 @@ impl Session {
             max_frame_size,
             out,
         );
-        Some(())
+        Some(true)
     }
 
     /// Writes a frame of a delivery that takes several, and keeps what is left.

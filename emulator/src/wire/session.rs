@@ -152,10 +152,14 @@ impl Session {
         })
     }
 
-    pub(crate) fn next_delivery_id(&mut self) -> u32 {
-        let id = self.next_delivery_id;
-        self.next_delivery_id = id.wrapping_add(1);
-        id
+    /// The id of the next delivery to the peer.
+    pub(crate) fn delivery_id(&self) -> u32 {
+        self.next_delivery_id
+    }
+
+    /// Counts a delivery that was begun under [`Session::delivery_id`].
+    pub(crate) fn delivery_begun(&mut self) {
+        self.next_delivery_id = self.next_delivery_id.wrapping_add(1);
     }
 
     /// Our view of the session, the peer's window full again: what we receive is dealt with at once.
