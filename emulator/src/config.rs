@@ -1,21 +1,22 @@
 //! What an emulator is made of: hubs, keys and limits.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::str::FromStr;
+
+use crate::access_key::AccessKey;
+use crate::tier::{Quotas, Tier};
 
 /// The consumer group that every hub has.
 pub(crate) const DEFAULT_GROUP: &str = "$Default";
 
-const MAX_PARTITIONS: u32 = 1024;
 const MAX_HUB_NAME: usize = 256;
 const MAX_GROUP_NAME: usize = 50;
-const MAX_GROUPS: usize = 1000;
 
 /// One event hub: its name, partitions and consumer groups.
 ///
-/// The consumer group `$Default` is always there. Names are case-insensitive, as in the service. Limits (1 to 1024
-/// partitions, 256 characters of hub name, 50 of group name, 1000 groups) are checked when the emulator starts.
+/// The consumer group `$Default` is always there. Names are case-insensitive, as in the service. Limits (256 characters
+/// of hub name, 50 of group name; 1 to 1024 partitions and 1000 groups, or what a [`Tier`] allows) are checked when the
+/// emulator starts.
 ///
 /// Parses from `NAME[:PARTITIONS[:GROUP,GROUP..]]`.
 ///
@@ -78,19 +79,26 @@ impl HubConfig {
             .chain(added.filter(|name| !name.eq_ignore_ascii_case(DEFAULT_GROUP)))
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
+    fn validate(&self, tier: Option<Tier>) -> Result<(), ConfigError> {
+        let quotas = Quotas::of(tier);
         let hub = || self.name.clone();
         if !is_entity_name(&self.name, MAX_HUB_NAME) {
             return Err(ConfigError::HubName { name: hub() });
         }
-        if !(1..=MAX_PARTITIONS).contains(&self.partitions) {
+        if !(1..=quotas.partitions).contains(&self.partitions) {
             return Err(ConfigError::Partitions {
                 hub: hub(),
                 partitions: self.partitions,
+                limit: quotas.partitions,
             });
         }
-        if self.consumer_groups.len() >= MAX_GROUPS {
-            return Err(ConfigError::TooManyGroups { hub: hub() });
+        let groups = self.consumer_groups().count();
+        if groups > quotas.consumer_groups {
+            return Err(ConfigError::TooManyGroups {
+                hub: hub(),
+                groups,
+                limit: quotas.consumer_groups,
+            });
         }
         let mut seen = HashSet::new();
         for group in self.consumer_groups() {
@@ -136,30 +144,6 @@ impl FromStr for HubConfig {
 )]
 pub struct ParseHubError(String);
 
-/// A shared access key of the namespace. `Debug` hides the key.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct AccessKey {
-    pub(crate) name: String,
-    pub(crate) key: String,
-}
-
-impl AccessKey {
-    pub(crate) fn new(name: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            key: key.into(),
-        }
-    }
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Everything that the namespace is built from.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -168,6 +152,9 @@ pub(crate) struct Config {
     pub(crate) keys: Vec<AccessKey>,
     /// Bytes of events kept over all partitions of the namespace.
     pub(crate) retention_bytes: u64,
+    pub(crate) tier: Option<Tier>,
+    /// Whether JSON web tokens are taken.
+    pub(crate) accept_jwts: bool,
     /// Largest batch accepted, in bytes.
     pub(crate) max_message_size: u64,
 }
@@ -179,7 +166,9 @@ impl Default for Config {
             hubs: vec![HubConfig::new("eh1").with_consumer_group("cg1")],
             keys: vec![AccessKey::new("RootManageSharedAccessKey", "SAS_KEY_VALUE")],
             retention_bytes: 1 << 30,
-            max_message_size: 1 << 20,
+            tier: None,
+            accept_jwts: false,
+            max_message_size: Quotas::of(None).message_size,
         }
     }
 }
@@ -193,7 +182,7 @@ impl Config {
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let mut seen = HashSet::new();
         for hub in &self.hubs {
-            hub.validate()?;
+            hub.validate(self.tier)?;
             if !seen.insert(hub.name.to_ascii_lowercase()) {
                 return Err(ConfigError::DuplicateHub {
                     name: hub.name.clone(),
@@ -212,6 +201,19 @@ impl Config {
             if unusable(&key.name) || unusable(&key.key) {
                 return Err(ConfigError::Key {
                     name: key.name.clone(),
+                });
+            }
+            if key.rights.is_empty() {
+                return Err(ConfigError::KeyWithoutRights {
+                    name: key.name.clone(),
+                });
+            }
+            if let Some(hub) = &key.hub
+                && !seen.contains(&hub.to_ascii_lowercase())
+            {
+                return Err(ConfigError::KeyOfNoHub {
+                    name: key.name.clone(),
+                    hub: hub.clone(),
                 });
             }
         }
@@ -241,13 +243,15 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
-    /// A partition count outside 1 to 1024.
-    #[error("the event hub '{hub}' cannot have {partitions} partitions: choose 1 to 1024")]
+    /// No partition, or more than the tier allows.
+    #[error("the event hub '{hub}' cannot have {partitions} partitions: choose 1 to {limit}{}", other_tier(*.limit as usize, 1024))]
     Partitions {
         /// The hub.
         hub: String,
         /// The count asked for.
         partitions: u32,
+        /// The most that the tier allows.
+        limit: u32,
     },
     /// A consumer group's name is empty, too long or holds other characters than letters, digits, `.`, `-`, `_`.
     #[error(
@@ -267,11 +271,15 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
-    /// More than 1000 consumer groups in one hub.
-    #[error("the event hub '{hub}' has more than 1000 consumer groups")]
+    /// More consumer groups in one hub than the tier allows, `$Default` among them.
+    #[error("the event hub '{hub}' cannot have {groups} consumer groups with $Default: choose {limit} at most{}", other_tier(*.limit, 1000))]
     TooManyGroups {
         /// The hub.
         hub: String,
+        /// How many it has.
+        groups: usize,
+        /// The most that the tier allows.
+        limit: usize,
     },
     /// No event hub at all.
     #[error("a namespace needs at least one event hub")]
@@ -287,9 +295,34 @@ pub enum ConfigError {
         /// The key's name.
         name: String,
     },
+    /// An access key that allows nothing.
+    #[error("the access key '{name}' allows nothing: give it Send, Listen or Manage")]
+    KeyWithoutRights {
+        /// The key's name.
+        name: String,
+    },
+    /// An access key of a hub that is not there.
+    #[error(
+        "the access key '{name}' is for the event hub '{hub}', which there is not: add the hub, or leave it out"
+    )]
+    KeyOfNoHub {
+        /// The key's name.
+        name: String,
+        /// The hub it is for.
+        hub: String,
+    },
     /// A message size limit outside 1 KiB to 100 MiB.
     #[error("{0} bytes is no usable message size limit: choose 1 KiB to 100 MiB")]
     MaxMessageSize(u64),
+}
+
+/// What else to do about a quota, where another tier would help.
+fn other_tier(limit: usize, largest: usize) -> &'static str {
+    if limit < largest {
+        ", or another tier"
+    } else {
+        ""
+    }
 }
 
 fn is_entity_name(name: &str, max: usize) -> bool {
@@ -390,9 +423,65 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_the_key() {
-        let shown = format!("{:?}", Config::default());
-        assert!(shown.contains("RootManageSharedAccessKey"));
-        assert!(!shown.contains("SAS_KEY_VALUE"));
+    fn a_key_without_rights_or_hub_is_refused() {
+        let with_key = |key| {
+            Config {
+                keys: vec![key],
+                ..Config::default()
+            }
+            .validate()
+        };
+        assert_eq!(with_key(AccessKey::new("a", "k").for_hub("EH1")), Ok(()));
+        let name = || "a".to_owned();
+        assert_eq!(
+            with_key(AccessKey::new("a", "k").with_rights([])),
+            Err(ConfigError::KeyWithoutRights { name: name() })
+        );
+        let hub = "eh2".to_owned();
+        assert_eq!(
+            with_key(AccessKey::new("a", "k").for_hub("eh2")),
+            Err(ConfigError::KeyOfNoHub { name: name(), hub })
+        );
+    }
+
+    #[test]
+    fn each_tier_has_its_quota_of_partitions_and_groups() {
+        let validate = |tier, partitions, groups| {
+            let mut hub = HubConfig::new("a").with_partitions(partitions);
+            for group in 1..groups {
+                hub = hub.with_consumer_group(group.to_string());
+            }
+            hub.validate(tier)
+        };
+        for (tier, partitions, groups) in [
+            (None, 1024, 1000),
+            (Some(Tier::Basic), 32, 1),
+            (Some(Tier::Standard), 32, 20),
+            (Some(Tier::Premium), 100, 100),
+            (Some(Tier::Dedicated), 1024, 1000),
+        ] {
+            assert_eq!(validate(tier, partitions, groups), Ok(()), "{tier:?}");
+            let error = validate(tier, partitions + 1, groups).unwrap_err();
+            assert!(matches!(error, ConfigError::Partitions { .. }), "{tier:?}");
+            let error = validate(tier, partitions, groups + 1).unwrap_err();
+            assert!(
+                matches!(error, ConfigError::TooManyGroups { .. }),
+                "{tier:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_over_a_quota_is_told_what_to_do() {
+        let hub = HubConfig::new("a").with_partitions(33);
+        assert_eq!(
+            hub.validate(Some(Tier::Standard)).unwrap_err().to_string(),
+            "the event hub 'a' cannot have 33 partitions: choose 1 to 32, or another tier"
+        );
+        let hub = HubConfig::new("a").with_consumer_group("g");
+        assert_eq!(
+            hub.validate(Some(Tier::Basic)).unwrap_err().to_string(),
+            "the event hub 'a' cannot have 2 consumer groups with $Default: choose 1 at most, or another tier"
+        );
     }
 }

@@ -28,7 +28,7 @@
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
-//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
+//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `jwt`, .. | the state, without a word of AMQP |
 //!
 //! Events are kept as the bytes they came in: a batch is split without decoding its events, and a
 //! delivery is the stored bytes behind freshly written annotations. Nothing here is shared with
@@ -40,12 +40,14 @@
 //! |---|---|---|
 //! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser |
 
+mod access_key;
 mod builder;
 mod clock;
 mod config;
 mod emulator;
 mod hub;
 mod identify;
+mod jwt;
 mod namespace;
 mod ownership;
 mod partition_key;
@@ -58,11 +60,14 @@ mod sas;
 mod server;
 mod service;
 mod texts;
+mod tier;
 mod wire;
 
+pub use access_key::{AccessKey, ParseKeyError, Right};
 pub use builder::{EmulatorBuilder, StartError};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
 pub use identify::{Identity, identify};
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;
+pub use tier::Tier;

@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use eventhubs_emulator::{Emulator, HubConfig};
+use eventhubs_emulator::{AccessKey, Emulator, HubConfig, Tier};
 
 /// An Azure Event Hubs emulator that speaks AMQP 1.0.
 ///
@@ -26,9 +26,21 @@ struct Arguments {
 
     /// A shared access key; the connection string shows the first
     ///
-    /// May be given many times. Without it there is RootManageSharedAccessKey=SAS_KEY_VALUE.
-    #[arg(long = "key", value_name = "NAME=KEY", value_parser = parse_key)]
-    keys: Vec<(String, String)>,
+    /// May be given many times. A key opens all hubs with all rights, unless a hub and some of the rights Send, Listen
+    /// and Manage are named. All behind the first = is the key.
+    /// Without it there is RootManageSharedAccessKey=SAS_KEY_VALUE.
+    #[arg(long = "key", value_name = "NAME[@HUB][:RIGHT,RIGHT..]=KEY")]
+    keys: Vec<AccessKey>,
+
+    /// Take JSON web tokens too, WITHOUT checking their signatures
+    #[arg(long)]
+    accept_jwts: bool,
+
+    /// The tier whose quotas hold: basic, standard, premium or dedicated
+    ///
+    /// Without it hubs may be as large as in the dedicated tier, all else is as in the standard one.
+    #[arg(long, value_name = "TIER", value_parser = parse_tier)]
+    tier: Option<Tier>,
 
     /// Bytes of events to keep in memory over all hubs; the oldest go first
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
@@ -39,13 +51,14 @@ const EXAMPLES: &str = "\
 Examples:
   eventhubs-emulator
   eventhubs-emulator --hub orders:8:billing,audit --hub logs:32
-  eventhubs-emulator --port 6672 --key Writer=bGV0IG1lIGlu --retention 268435456";
+  eventhubs-emulator --port 6672 --key Writer=bGV0IG1lIGlu --retention 268435456
+  eventhubs-emulator --tier basic --key Root=a2V5 --key Reader@eh1:Listen=cmVhZA==";
 
-fn parse_key(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, key)) => Ok((name.to_owned(), key.to_owned())),
-        None => Err("a key is written NAME=KEY".to_owned()),
-    }
+fn parse_tier(name: &str) -> Result<Tier, String> {
+    [Tier::Basic, Tier::Standard, Tier::Premium, Tier::Dedicated]
+        .into_iter()
+        .find(|tier| tier.to_string().eq_ignore_ascii_case(name))
+        .ok_or_else(|| "a tier is basic, standard, premium or dedicated".to_owned())
 }
 
 #[tokio::main]
@@ -67,8 +80,14 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     for hub in arguments.hubs {
         builder = builder.hub(hub);
     }
-    for (name, key) in arguments.keys {
-        builder = builder.access_key(name, key);
+    for key in arguments.keys {
+        builder = builder.key(key);
+    }
+    if arguments.accept_jwts {
+        builder = builder.accept_jwts();
+    }
+    if let Some(tier) = arguments.tier {
+        builder = builder.tier(tier);
     }
     let emulator = builder.start().await?;
     println!(

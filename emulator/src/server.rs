@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How many connections there may be, as in a namespace of the standard tier.
-pub(crate) const MAX_CONNECTIONS: usize = 5000;
+/// How many connections beyond those allowed are told so at a time; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
 const BACKLOG: i32 = 1024;
 /// Python's AMQP stack sets the segment size of its socket anew, which fails now and then where loopback's own
 /// is larger than this.
@@ -102,14 +102,22 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut stopping = stop.clone();
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
                 Ok(stream) => {
-                    // One connection too many is closed without a word.
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
                     let (broker, stop) = (Arc::clone(&broker), stop.clone());
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                        if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                            connections.spawn(async move {
+                                let _refusal = refusal;
+                                wire::refuse(stream, broker, stop).await;
+                            });
+                        }
+                        continue;
+                    };
                     connections.spawn(async move {
                         let _place = place;
                         // A socket that refuses this is slower, no more.

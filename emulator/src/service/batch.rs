@@ -37,6 +37,21 @@ impl Batch {
         };
         self.envelope_key.as_deref().or_else(of_first)
     }
+
+    /// Whether the envelope or an event has a partition key of more than `limit` characters.
+    pub(super) fn has_key_longer_than(&self, limit: usize) -> bool {
+        // No text has more characters than bytes, which are faster counted.
+        let is_long = |key: &str| key.len() > limit && key.chars().count() > limit;
+        let of_events = self
+            .events
+            .iter()
+            .filter_map(|event| event.annotations.as_ref()?.partition_key.as_deref());
+        self.envelope_key
+            .as_deref()
+            .into_iter()
+            .chain(of_events)
+            .any(is_long)
+    }
 }
 
 /// Takes a message apart.
@@ -241,6 +256,19 @@ mod tests {
         let events = [event(&[key("first")], b""), event(&[key("second")], b"")];
         let split = split(BATCH_FORMAT, &batch(&[], &events)).unwrap();
         assert_eq!(split.partition_key(), Some("first"));
+    }
+
+    #[test]
+    fn a_long_key_is_found_wherever_it_stands_and_counted_in_characters() {
+        let (fits, long) = ("ä".repeat(128), "a".repeat(129));
+        let found = |envelope: &str, own: &str| {
+            let events = [event(&[], b""), event(&[key(own)], b"")];
+            let split = split(BATCH_FORMAT, &batch(&[key(envelope)], &events)).unwrap();
+            split.has_key_longer_than(128)
+        };
+        assert!(!found(&fits, &fits));
+        assert!(found(&long, &fits));
+        assert!(found(&fits, &long));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod message;
 mod receiver;
 mod sender;
 
-pub(crate) use authorization::Authorization;
+pub(crate) use authorization::{Authorization, Claim};
 pub(crate) use broker::{Attached, Broker, Endpoint};
 pub(crate) use message::first_body;
 pub(crate) use receiver::Source;

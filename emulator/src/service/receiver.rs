@@ -1,5 +1,6 @@
 //! Where a receiver's messages come from.
 
+use super::authorization::Claim;
 use super::delivery;
 use super::sender::Node;
 use crate::partition_log::{LoggedEvent, PartitionLog};
@@ -29,6 +30,14 @@ impl Source {
         }
     }
 
+    /// What the link needs to be allowed; nothing for a node's answers.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Events(events) => Some(&events.claim),
+            Self::Answers(_) => None,
+        }
+    }
+
     /// Writes the next message, if there is one.
     pub(crate) fn write_next(&mut self, out: &mut BytesMut) {
         match self {
@@ -50,6 +59,7 @@ pub(crate) struct EventSource {
     read: Vec<LoggedEvent>,
     delivered: usize,
     runtime_metrics: bool,
+    claim: Claim,
     /// Keeps the place at the partition.
     _lease: ReceiverLease,
 }
@@ -60,6 +70,7 @@ impl EventSource {
         next: i64,
         runtime_metrics: bool,
         lease: ReceiverLease,
+        claim: Claim,
     ) -> Self {
         Self {
             log,
@@ -67,6 +78,7 @@ impl EventSource {
             read: Vec::new(),
             delivered: 0,
             runtime_metrics,
+            claim,
             _lease: lease,
         }
     }

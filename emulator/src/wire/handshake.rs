@@ -93,13 +93,14 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let accepted = match sasl::read_init(&frame.body)? {
         Credentials::Anonymous => true,
-        Credentials::Plain { name, key } => {
-            let known = broker.namespace.has_key(name, key);
-            if known {
-                authorization.sign_in();
+        Credentials::Plain { name, key } => match broker.namespace.sign_in(name, key) {
+            Some(rights) => {
+                authorization.sign_in(rights);
+                true
             }
-            known
-        }
+            None => false,
+        },
+        Credentials::Invalid => false,
     };
     sasl::write_outcome(&mut io.output, accepted);
     if accepted {
