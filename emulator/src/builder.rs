@@ -1,10 +1,13 @@
 //! How an emulator is put together.
 
-use crate::config::{AccessKey, Config, ConfigError, HubConfig};
+use crate::access_key::AccessKey;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, HubConfig};
 use crate::emulator::Emulator;
 use crate::namespace::Namespace;
 use crate::server::Listeners;
 use crate::service::Broker;
+use crate::tier::{Quotas, Tier};
 use std::io;
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ pub struct EmulatorBuilder {
     config: Config,
     default_hubs: bool,
     default_keys: bool,
+    /// In place of the tier's.
+    max_message_size: Option<u64>,
     acknowledgement_delay: Duration,
     #[cfg(feature = "health")]
     health_port: Option<u16>,
@@ -28,6 +33,7 @@ impl Default for EmulatorBuilder {
             config: Config::default(),
             default_hubs: true,
             default_keys: true,
+            max_message_size: None,
             acknowledgement_delay: Duration::ZERO,
             #[cfg(feature = "health")]
             health_port: None,
@@ -66,13 +72,34 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Adds a shared access key with all rights; [`EmulatorBuilder::key`] adds one with fewer.
+    pub fn access_key(self, name: impl Into<String>, key: impl Into<String>) -> Self {
+        self.key(AccessKey::new(name, key))
+    }
+
     /// Adds a shared access key; the first one stands in connection strings. Defaults to `RootManageSharedAccessKey`
     /// with the key `SAS_KEY_VALUE`; the first one given replaces it.
-    pub fn access_key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
+    pub fn key(mut self, key: AccessKey) -> Self {
         if std::mem::take(&mut self.default_keys) {
             self.config.keys.clear();
         }
-        self.config.keys.push(AccessKey::new(name, key));
+        self.config.keys.push(key);
+        self
+    }
+
+    /// Takes JSON web tokens too, such as those of Microsoft Entra ID. Defaults to refusing them.
+    ///
+    /// A token gives all rights at what it is put for, until it expires. Its form, times and audience
+    /// (`https://eventhubs.azure.net`) are checked, **its signature is not**: anyone can write one.
+    pub fn accept_jwts(mut self) -> Self {
+        self.config.accept_jwts = true;
+        self
+    }
+
+    /// The tier whose quotas hold. Defaults to none in particular: hubs may be as large as in [`Tier::Dedicated`], all
+    /// else is as in [`Tier::Standard`].
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.config.tier = Some(tier);
         self
     }
 
@@ -82,9 +109,10 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The largest message taken, a batch counting as one, in bytes. Defaults to 1 MiB.
+    /// The largest message taken, a batch counting as one, in bytes. Defaults to what the [`Tier`] says, 1 MiB without
+    /// one.
     pub fn max_message_size(mut self, bytes: u64) -> Self {
-        self.config.max_message_size = bytes;
+        self.max_message_size = Some(bytes);
         self
     }
 
@@ -100,7 +128,9 @@ impl EmulatorBuilder {
     /// # Errors
     ///
     /// If the configuration breaks a limit of the service, or a port cannot be had.
-    pub async fn start(self) -> Result<Emulator, StartError> {
+    pub async fn start(mut self) -> Result<Emulator, StartError> {
+        let quotas = Quotas::of(self.config.tier);
+        self.config.max_message_size = self.max_message_size.unwrap_or(quotas.message_size);
         self.config.validate()?;
         let port = self.port;
         let bind_error = |source| StartError::of_port(port, source);
@@ -108,6 +138,7 @@ impl EmulatorBuilder {
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
+            clock: Clock::System,
         };
         // A valid configuration has a key.
         let key = self
@@ -117,7 +148,8 @@ impl EmulatorBuilder {
             .next()
             .ok_or(ConfigError::NoKey)?;
         #[cfg_attr(not(feature = "health"), expect(unused_mut))]
-        let mut emulator = Emulator::serve(listeners, broker, key).map_err(bind_error)?;
+        let mut emulator =
+            Emulator::serve(listeners, broker, key, quotas.connections).map_err(bind_error)?;
         #[cfg(feature = "health")]
         if let Some(port) = self.health_port {
             emulator.serve_health(port)?;

@@ -1,15 +1,15 @@
 //! The front door: start an emulator, connect to it, look inside, stop it.
 
+use crate::access_key::AccessKey;
 use crate::builder::EmulatorBuilder;
 use crate::clients::ConnectionInfo;
-use crate::config::AccessKey;
 #[cfg(feature = "health")]
 use crate::health::{HealthEndpoint, Watched};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::receivers::ReceiverInfo;
 use crate::recorded::RecordedEvent;
-use crate::server::{self, Listeners, MAX_CONNECTIONS};
+use crate::server::{self, Listeners};
 use crate::service::Broker;
 use std::fmt;
 use std::io;
@@ -42,6 +42,7 @@ pub struct Emulator {
     key: AccessKey,
     broker: Arc<Broker>,
     places: Arc<Semaphore>,
+    max_connections: usize,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
     #[cfg(feature = "health")]
@@ -64,10 +65,15 @@ impl Emulator {
         EmulatorBuilder::default()
     }
 
-    pub(crate) fn serve(listeners: Listeners, broker: Broker, key: AccessKey) -> io::Result<Self> {
+    pub(crate) fn serve(
+        listeners: Listeners,
+        broker: Broker,
+        key: AccessKey,
+        max_connections: usize,
+    ) -> io::Result<Self> {
         let address = listeners.address()?;
         let broker = Arc::new(broker);
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Arc::new(Semaphore::new(max_connections));
         let (stop, stopped) = watch::channel(false);
         let server = server::run(listeners, Arc::clone(&broker), Arc::clone(&places), stopped);
         Ok(Self {
@@ -75,6 +81,7 @@ impl Emulator {
             key,
             broker,
             places,
+            max_connections,
             stop,
             server: Some(tokio::spawn(server)),
             #[cfg(feature = "health")]
@@ -114,7 +121,7 @@ impl Emulator {
             AMQP_PORT => String::new(),
             port => format!(":{port}"),
         };
-        let AccessKey { name, key } = &self.key;
+        let AccessKey { name, key, .. } = &self.key;
         format!(
             "Endpoint=sb://localhost{port};SharedAccessKeyName={name};SharedAccessKey={key};UseDevelopmentEmulator=true;"
         )
@@ -244,7 +251,7 @@ impl Emulator {
     /// How many connections are open.
     #[must_use]
     pub fn connection_count(&self) -> usize {
-        MAX_CONNECTIONS - self.places.available_permits()
+        self.max_connections - self.places.available_permits()
     }
 
     /// Closes every connection with `amqp:connection:forced`, and the ports.

@@ -30,7 +30,7 @@
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
 //! | `metrics`, `clients` | what is counted, who is connected |
-//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
+//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `jwt`, .. | the state, without a word of AMQP |
 //!
 //! Events are kept as the bytes they came in: a batch is split without decoding its events, and a
 //! delivery is the stored bytes behind freshly written annotations. Nothing here is shared with
@@ -43,6 +43,7 @@
 //! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser; `health` |
 //! | `health` | with `cli` | `GET /health` and `GET /metrics` over HTTP |
 
+mod access_key;
 mod builder;
 mod clients;
 mod clock;
@@ -52,6 +53,7 @@ mod emulator;
 mod health;
 mod hub;
 mod identify;
+mod jwt;
 mod metrics;
 mod namespace;
 mod ownership;
@@ -65,8 +67,10 @@ mod sas;
 mod server;
 mod service;
 mod texts;
+mod tier;
 mod wire;
 
+pub use access_key::{AccessKey, ParseKeyError, Right};
 pub use builder::{EmulatorBuilder, StartError};
 pub use clients::{ConnectionInfo, LinkInfo, LinkRole};
 pub use config::{ConfigError, HubConfig, ParseHubError};
@@ -77,3 +81,4 @@ pub use identify::{Identity, identify};
 pub use metrics::Metrics;
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;
+pub use tier::Tier;

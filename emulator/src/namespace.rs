@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::access_key::{AccessKey, Rights};
 use crate::clients::Registry;
-use crate::config::{AccessKey, Config};
+use crate::config::Config;
 use crate::hub::Hub;
+use crate::jwt;
 use crate::metrics::{Changes, Counters, Metrics};
 use crate::retention::Retention;
 use crate::sas::{self, Authorized};
@@ -18,6 +20,7 @@ pub(crate) struct Namespace {
     /// By lower-cased name.
     hubs: HashMap<String, Arc<Hub>>,
     keys: Vec<AccessKey>,
+    accept_jwts: bool,
     max_message_size: u64,
     changes: Arc<Changes>,
     /// What belongs to no hub.
@@ -41,6 +44,7 @@ impl Namespace {
             name: config.namespace.clone(),
             hubs: hubs.collect(),
             keys: config.keys.clone(),
+            accept_jwts: config.accept_jwts,
             max_message_size: config.max_message_size,
             clients: Registry::new(&counters),
             counters,
@@ -99,9 +103,9 @@ impl Namespace {
         &self.changes
     }
 
-    /// Whether `key` is the access key of that name.
-    pub(crate) fn has_key(&self, name: &str, key: &[u8]) -> bool {
-        sas::has_key(&self.keys, name, key)
+    /// What a client may do who shows `key` as the access key of that name; `None` if it is not.
+    pub(crate) fn sign_in(&self, name: &str, key: &[u8]) -> Option<Authorized> {
+        sas::sign_in(&self.keys, name, key)
     }
 
     /// Checks a shared access signature for `audience` at `now` (Unix seconds).
@@ -116,6 +120,24 @@ impl Namespace {
         now: i64,
     ) -> Result<Authorized, ServiceError> {
         sas::verify(token, audience, &self.keys, now)
+    }
+
+    /// Checks a JSON web token for `audience` at `now` (Unix seconds). It gives all rights there.
+    ///
+    /// # Errors
+    ///
+    /// What to answer, when such tokens are not taken, or this one is malformed, expired or for another service.
+    pub(crate) fn authorize_jwt(
+        &self,
+        token: &str,
+        audience: &str,
+        now: i64,
+    ) -> Result<Authorized, ServiceError> {
+        if !self.accept_jwts {
+            return Err(texts::jwt_not_accepted());
+        }
+        let expires_at = jwt::check(token, now)?;
+        Ok(Authorized::for_audience(audience, Rights::ALL, expires_at))
     }
 
     /// Checks a shared access signature at `now` (Unix seconds), whatever it is for.

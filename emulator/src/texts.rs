@@ -211,7 +211,15 @@ fn not_found(entity: &str) -> ServiceError {
     )
 }
 
-/// A request to the management node that it does not understand. The texts are ours.
+/// A connection that has put too many tokens. The text is ours.
+pub(crate) fn too_many_tokens() -> ServiceError {
+    ServiceError::new(
+        condition::RESOURCE_LIMIT_EXCEEDED,
+        "The connection holds too many tokens.".to_owned(),
+    )
+}
+
+/// A request to a node that it does not understand. The texts are ours.
 pub(crate) fn bad_request(text: &str) -> ServiceError {
     ServiceError::new(condition::ARGUMENT_ERROR, text.to_owned())
 }
@@ -227,6 +235,9 @@ pub(crate) fn message_too_large(delivery_id: u32, size: u64, limit: u64) -> Serv
 }
 
 /// The client holds no valid token for `resource`; `claim` is `Send`, `Listen` or `Manage`.
+///
+/// A link that outlives its token is detached with this, too: live links of the service have been seen to end so. That
+/// an expired token is always the cause is unproven.
 pub(crate) fn unauthorized(claim: &str, resource: &str) -> ServiceError {
     ServiceError::new(
         condition::UNAUTHORIZED_ACCESS,
@@ -258,6 +269,59 @@ pub(crate) fn wrong_resource(resource: &str, audience: &str) -> ServiceError {
     ServiceError::new(
         condition::AUTH_FAILED,
         format!("InvalidAudience: The token for '{resource}' does not cover '{audience}'."),
+    )
+}
+
+/// A JSON web token where none are taken. The text is ours.
+pub(crate) fn jwt_not_accepted() -> ServiceError {
+    auth_failed(
+        "InvalidToken: The emulator accepts shared access signatures only, no JSON web tokens, unless it is told to.",
+    )
+}
+
+/// What should be a JSON web token and is none. The text is ours.
+pub(crate) fn malformed_jwt() -> ServiceError {
+    auth_failed("MalformedToken: The token is not a signed JSON web token with an expiry.")
+}
+
+/// A JSON web token that becomes valid later. The text is ours.
+pub(crate) fn jwt_not_valid_yet() -> ServiceError {
+    auth_failed("InvalidToken: The token is not valid yet.")
+}
+
+/// A JSON web token for another service than `audience`. The text is ours.
+pub(crate) fn wrong_jwt_audience(audience: &str) -> ServiceError {
+    auth_failed(&format!(
+        "InvalidAudience: The token is not for '{audience}'."
+    ))
+}
+
+fn auth_failed(text: &str) -> ServiceError {
+    ServiceError::new(condition::AUTH_FAILED, text.to_owned())
+}
+
+/// A namespace that has as many connections as its tier allows. The sentence is the service's; that it is said over
+/// AMQP, and under this condition, is unproven.
+pub(crate) fn too_many_connections(namespace: &str) -> ServiceError {
+    ServiceError::new(
+        condition::RESOURCE_LIMIT_EXCEEDED,
+        format!("ConnectionsQuotaExceeded for namespace {namespace}."),
+    )
+}
+
+/// A receiver's name of more than `limit` characters. The text is ours.
+pub(crate) fn receiver_name_too_long(limit: usize) -> ServiceError {
+    ServiceError::new(
+        condition::ARGUMENT_ERROR,
+        format!("The receiver's name is too long. It should have {limit} characters at most."),
+    )
+}
+
+/// A partition key of more than `limit` characters. The text is ours.
+pub(crate) fn partition_key_too_long(limit: usize) -> ServiceError {
+    ServiceError::new(
+        condition::ARGUMENT_ERROR,
+        format!("The partition key is too long. It should have {limit} characters at most."),
     )
 }
 

@@ -137,7 +137,9 @@ fn arguments_that_cannot_be_read_are_explained() {
             ["--hub", "orders:many"],
             "NAME[:PARTITIONS[:GROUP,GROUP..]]",
         ),
-        (["--key", "nothing"], "NAME=KEY"),
+        (["--key", "nothing"], "NAME[@HUB][:RIGHT,RIGHT..]=KEY"),
+        (["--key", "A:Sned=x"], "Send, Listen or Manage"),
+        (["--tier", "huge"], "basic, standard, premium or dedicated"),
     ] {
         let output = run(&arguments);
         assert_eq!(output.status.code(), Some(2));

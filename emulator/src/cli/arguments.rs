@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use eventhubs_emulator::HubConfig;
+use eventhubs_emulator::{AccessKey, HubConfig, ParseKeyError, Tier};
 
 /// An Azure Event Hubs emulator that speaks AMQP 1.0.
 ///
@@ -75,18 +75,40 @@ pub(crate) struct Arguments {
 
     /// A shared access key; connection strings show the first [default: RootManageSharedAccessKey=SAS_KEY_VALUE]
     ///
+    /// It opens all hubs with all rights, unless a hub and some of the rights Send, Listen and Manage are named. All
+    /// behind the first = is the key.
     /// May be given many times; in the environment, which others cannot see in a list of processes, separate them by
     /// semicolons.
     // Not parsed by clap, whose errors would show the key.
     #[arg(
         long = "key",
-        value_name = "NAME=KEY",
+        value_name = "NAME[@HUB][:RIGHT,RIGHT..]=KEY",
         env = "EVENTHUBS_EMULATOR_KEYS",
         hide_env_values = true,
         value_delimiter = ';',
         help_heading = "Namespaces and hubs"
     )]
     keys: Vec<String>,
+
+    /// Take JSON web tokens too, WITHOUT checking their signatures
+    #[arg(
+        long,
+        env = "EVENTHUBS_EMULATOR_ACCEPT_JWTS",
+        help_heading = "Namespaces and hubs"
+    )]
+    pub(crate) accept_jwts: bool,
+
+    /// The tier whose quotas hold: basic, standard, premium or dedicated
+    ///
+    /// Without it hubs may be as large as in the dedicated tier, and all else is as in the standard one.
+    #[arg(
+        long,
+        value_name = "TIER",
+        env = "EVENTHUBS_EMULATOR_TIER",
+        value_parser = parse_tier,
+        help_heading = "Limits"
+    )]
+    pub(crate) tier: Option<Tier>,
 
     /// Bytes of events that a namespace keeps in memory over all its hubs; the oldest go first
     #[arg(
@@ -98,15 +120,14 @@ pub(crate) struct Arguments {
     )]
     pub(crate) retention: u64,
 
-    /// The largest message taken, in bytes; a batch is one message
+    /// The largest message taken, in bytes; a batch is one message [default: the tier's, 1 MiB]
     #[arg(
         long,
         value_name = "BYTES",
         env = "EVENTHUBS_EMULATOR_MAX_MESSAGE_SIZE",
-        default_value_t = 1 << 20,
         help_heading = "Limits"
     )]
-    pub(crate) max_message_size: u64,
+    pub(crate) max_message_size: Option<u64>,
 
     /// How long the outcomes of sends are held back, in milliseconds
     ///
@@ -128,21 +149,30 @@ Examples:
   eventhubs-emulator --hub orders:8:billing,audit --hub logs:32
   eventhubs-emulator --port 0 --health-port 0 --namespace east --namespace west
   eventhubs-emulator --config Config.json
+  eventhubs-emulator --tier basic --key Root=a2V5 --key Reader@eh1:Listen=cmVhZA==
   EVENTHUBS_EMULATOR_KEYS=Writer=bGV0IG1lIGlu eventhubs-emulator --port 6672 --retention 268435456";
 
 impl Arguments {
-    /// The access keys given, by name.
+    /// The access keys given.
     ///
     /// # Errors
     ///
-    /// If one lacks its name; the error does not show it.
-    pub(crate) fn keys(&self) -> Result<Vec<(&str, &str)>, clap::Error> {
-        let pairs = self.keys.iter().map(|text| text.split_once('='));
-        pairs.collect::<Option<_>>().ok_or_else(|| {
-            let text = "a key of --key or EVENTHUBS_EMULATOR_KEYS is written NAME=KEY";
-            Self::command().error(ErrorKind::ValueValidation, text)
-        })
+    /// If one cannot be read; the error does not show it.
+    pub(crate) fn keys(&self) -> Result<Vec<AccessKey>, clap::Error> {
+        let keys = self.keys.iter().map(|text| text.parse());
+        keys.collect::<Result<_, _>>()
+            .map_err(|error: ParseKeyError| {
+                let text = format!("--key or EVENTHUBS_EMULATOR_KEYS: {error}");
+                Self::command().error(ErrorKind::ValueValidation, text)
+            })
     }
+}
+
+fn parse_tier(name: &str) -> Result<Tier, String> {
+    [Tier::Basic, Tier::Standard, Tier::Premium, Tier::Dedicated]
+        .into_iter()
+        .find(|tier| tier.to_string().eq_ignore_ascii_case(name))
+        .ok_or_else(|| "a tier is basic, standard, premium or dedicated".to_owned())
 }
 
 #[cfg(test)]

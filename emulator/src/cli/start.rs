@@ -43,7 +43,6 @@ impl Running {
         for plan in plans(arguments)? {
             let mut builder = Emulator::builder()
                 .retention_bytes(arguments.retention)
-                .max_message_size(arguments.max_message_size)
                 .acknowledgement_delay(Duration::from_millis(
                     arguments.acknowledgement_delay.into(),
                 ));
@@ -51,8 +50,15 @@ impl Running {
                 builder = builder.namespace(name);
             }
             builder = plan.hubs.into_iter().fold(builder, EmulatorBuilder::hub);
-            for &(name, key) in &keys {
-                builder = builder.access_key(name, key);
+            builder = keys.iter().cloned().fold(builder, EmulatorBuilder::key);
+            if arguments.accept_jwts {
+                builder = builder.accept_jwts();
+            }
+            if let Some(tier) = arguments.tier {
+                builder = builder.tier(tier);
+            }
+            if let Some(bytes) = arguments.max_message_size {
+                builder = builder.max_message_size(bytes);
             }
             let emulator = match emulators.last() {
                 None => builder.port(arguments.port).start().await?,

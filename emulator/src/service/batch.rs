@@ -26,6 +26,8 @@ pub(super) struct Batch<'a> {
     annotations: BytesMut,
     envelope_key: Option<&'a str>,
     first_key: Option<&'a str>,
+    /// In characters.
+    longest_key: usize,
 }
 
 struct Event<'a> {
@@ -45,6 +47,11 @@ impl<'a> Batch<'a> {
     /// What decides where the batch goes: the envelope's key, else the first event's.
     pub(super) fn partition_key(&self) -> Option<&'a str> {
         self.envelope_key.or(self.first_key)
+    }
+
+    /// Whether the envelope or an event has a partition key of more than `limit` characters.
+    pub(super) fn has_key_longer_than(&self, limit: usize) -> bool {
+        self.longest_key > limit
     }
 
     /// The events in order.
@@ -100,6 +107,10 @@ impl<'a> Batch<'a> {
         let start = self.annotations.len();
         let mut items = 2 * given.pairs.len() as u32;
         if let Some(key) = given.partition_key.or(self.envelope_key) {
+            // No text has more characters than bytes, which are faster counted.
+            if key.len() > self.longest_key {
+                self.longest_key = self.longest_key.max(key.chars().count());
+            }
             encode::symbol(&mut self.annotations, PARTITION_KEY);
             encode::string(&mut self.annotations, key);
             items += 2;
@@ -274,6 +285,20 @@ mod tests {
         let message = batch(&[], &events);
         let split = split(BATCH_FORMAT, &message).unwrap();
         assert_eq!(split.partition_key(), Some("first"));
+    }
+
+    #[test]
+    fn a_long_key_is_found_wherever_it_stands_and_counted_in_characters() {
+        let (fits, long) = ("ä".repeat(128), "a".repeat(129));
+        let found = |envelope: &str, own: &str| {
+            let events = [event(&[], b""), event(&[key(own)], b"")];
+            let message = batch(&[key(envelope)], &events);
+            let split = split(BATCH_FORMAT, &message).unwrap();
+            split.has_key_longer_than(128)
+        };
+        assert!(!found(&fits, &fits));
+        assert!(found(&long, &fits));
+        assert!(found(&fits, &long));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The service as connections see it: what an attach leads to, and what a node answers.
 
 use super::address::{self, Address};
-use super::authorization::Authorization;
+use super::authorization::{Authorization, Claim};
 use super::message::Request;
 use super::receiver::{Answers, EventSource, Source};
 use super::sender::{EventSink, Node, Sink};
 use super::{cbs, management};
-use crate::clock;
+use crate::access_key::Right;
+use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::namespace::Namespace;
 use crate::position::StartPosition;
@@ -34,12 +35,16 @@ pub(super) const ADDRESS_FIELD: usize = 0;
 const FILTER_FIELD: usize = 7;
 /// The largest request to a node.
 const MAX_REQUEST_SIZE: u64 = 64 * 1024;
+/// The longest name of a receiver, in characters.
+const MAX_RECEIVER_NAME: usize = 64;
 
 /// The namespace, and how it serves.
 #[derive(Debug)]
 pub(crate) struct Broker {
     pub(crate) namespace: Namespace,
     pub(crate) acknowledgement_delay: Duration,
+    /// By which tokens are valid.
+    pub(crate) clock: Clock,
 }
 
 /// A link that was accepted.
@@ -92,17 +97,19 @@ impl Broker {
                 (Role::Receiver, Address::Cbs) => answers(Node::Cbs, attach),
                 (Role::Receiver, Address::Management) => answers(Node::Management, attach),
                 (Role::Sender, Address::Gateway { hub }) => {
-                    let hub = self.authorized_hub(hub, "Send", path, authorization)?;
-                    Endpoint::Sink(Sink::Events(EventSink::new(Arc::clone(hub), None)))
+                    let claim = self.claim(Right::Send, path, authorization)?;
+                    let hub = Arc::clone(self.namespace.hub(hub)?);
+                    Endpoint::Sink(Sink::Events(EventSink::new(hub, None, claim)))
                 }
                 (Role::Sender, Address::Partition { hub, id }) => {
-                    let hub = self.authorized_hub(hub, "Send", path, authorization)?;
+                    let claim = self.claim(Right::Send, path, authorization)?;
+                    let hub = Arc::clone(self.namespace.hub(hub)?);
                     let (id, _) = hub.partition(id)?;
-                    Endpoint::Sink(Sink::Events(EventSink::new(Arc::clone(hub), Some(id))))
+                    Endpoint::Sink(Sink::Events(EventSink::new(hub, Some(id), claim)))
                 }
                 (Role::Receiver, Address::Receiver { hub, group, id }) => {
-                    let hub = self.authorized_hub(hub, "Listen", path, authorization)?;
-                    receiver(hub, group, id, attach)?
+                    let claim = self.claim(Right::Listen, path, authorization)?;
+                    receiver(self.namespace.hub(hub)?, group, id, attach, claim)?
                 }
                 _ => {
                     let namespace = self.namespace.name();
@@ -135,7 +142,7 @@ impl Broker {
         authorization: &mut Authorization,
     ) -> DecodeResult<(Bytes, Option<String>)> {
         let request = Request::decode(message)?;
-        let now = now();
+        let now = self.clock.unix_seconds();
         let answer = match node {
             Node::Cbs => cbs::answer(&request, &self.namespace, authorization, now),
             Node::Management => management::answer(&request, &self.namespace, authorization, now),
@@ -144,27 +151,38 @@ impl Broker {
         Ok((answer.encode(&request), request.reply_to))
     }
 
-    fn authorized_hub(
+    /// Checks that what a link needs is still allowed.
+    ///
+    /// # Errors
+    ///
+    /// What the link is to be refused or detached with.
+    pub(crate) fn check(
         &self,
-        hub: &str,
-        claim: &str,
+        claim: &Claim,
+        authorization: &Authorization,
+    ) -> Result<(), ServiceError> {
+        let Claim { right, path } = claim;
+        if authorization.allows(*right, path, self.clock.unix_seconds()) {
+            return Ok(());
+        }
+        let namespace = self.namespace.name();
+        let path = path.to_ascii_lowercase();
+        let resource = format!("sb://{namespace}.servicebus.windows.net/{path}");
+        let hub = path.split('/').next().unwrap_or_default();
+        let scope = Scope::hub(namespace, hub);
+        Err(texts::unauthorized(&right.to_string(), &resource).tracked(&scope))
+    }
+
+    fn claim(
+        &self,
+        right: Right,
         path: &str,
         authorization: &Authorization,
-    ) -> Result<&Arc<Hub>, ServiceError> {
-        if !authorization.covers(path, now()) {
-            let namespace = self.namespace.name();
-            let resource = format!(
-                "sb://{namespace}.servicebus.windows.net/{}",
-                path.to_ascii_lowercase()
-            );
-            return Err(texts::unauthorized(claim, &resource).tracked(&Scope::hub(namespace, hub)));
-        }
-        self.namespace.hub(hub)
+    ) -> Result<Claim, ServiceError> {
+        let path = path.to_owned();
+        let claim = Claim { right, path };
+        self.check(&claim, authorization).map(|()| claim)
     }
-}
-
-fn now() -> i64 {
-    clock::unix_millis() / 1000
 }
 
 pub(super) fn text_field(terminus: &Value, field: usize) -> Option<&str> {
@@ -176,15 +194,24 @@ fn answers(node: Node, attach: &Attach) -> Endpoint {
     Endpoint::Source(Source::Answers(Answers::new(node, target)), None)
 }
 
-fn receiver(hub: &Hub, group: &str, id: &str, attach: &Attach) -> Result<Endpoint, ServiceError> {
+fn receiver(
+    hub: &Hub,
+    group: &str,
+    id: &str,
+    attach: &Attach,
+    claim: Claim,
+) -> Result<Endpoint, ServiceError> {
     let group = hub.consumer_group(group)?;
     let (id, log) = hub.partition(id)?;
     let start = log.resolve(start_position(&attach.source)?)?;
     let epoch = attach.properties.get(EPOCH).and_then(Value::as_i64);
-    let name = receiver_name(attach).map(str::to_owned);
-    let (lease, displaced) = hub.attach_receiver(group, id, epoch, name)?;
+    let name = receiver_name(attach);
+    if name.is_some_and(|name| name.chars().count() > MAX_RECEIVER_NAME) {
+        return Err(texts::receiver_name_too_long(MAX_RECEIVER_NAME));
+    }
+    let (lease, displaced) = hub.attach_receiver(group, id, epoch, name.map(str::to_owned))?;
     let runtime_metrics = attach.desired_capabilities.has_symbol(RUNTIME_METRICS);
-    let events = EventSource::new(Arc::clone(log), start, runtime_metrics, lease);
+    let events = EventSource::new(Arc::clone(log), start, runtime_metrics, lease, claim);
     Ok(Endpoint::Source(Source::Events(events), Some(displaced)))
 }
 

@@ -15,7 +15,7 @@ mod receiver;
 mod seen;
 mod sender;
 
-pub(crate) use authorization::Authorization;
+pub(crate) use authorization::{Authorization, Claim};
 pub(crate) use batch::partition_key;
 pub(crate) use broker::{Attached, Broker, Endpoint};
 pub(crate) use message::first_body;

@@ -1,5 +1,6 @@
 //! Where a receiver's messages come from.
 
+use super::authorization::Claim;
 use super::delivery;
 use super::sender::Node;
 use crate::partition_log::{Cursor, PartitionLog};
@@ -26,6 +27,14 @@ impl Source {
         }
     }
 
+    /// What the link needs to be allowed; nothing for a node's answers.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Events(events) => Some(&events.claim),
+            Self::Answers(_) => None,
+        }
+    }
+
     /// Writes the next message; `false` if there is none after all, since retention dropped it.
     pub(crate) fn write_next(&mut self, out: &mut BytesMut) -> bool {
         match self {
@@ -45,6 +54,7 @@ pub(crate) struct EventSource {
     /// The sequence number up to which events are known to have been appended.
     known: i64,
     runtime_metrics: bool,
+    claim: Claim,
     /// Keeps the place at the partition.
     _lease: ReceiverLease,
 }
@@ -55,12 +65,14 @@ impl EventSource {
         start: Cursor,
         runtime_metrics: bool,
         lease: ReceiverLease,
+        claim: Claim,
     ) -> Self {
         Self {
             log,
             cursor: start,
             known: 0,
             runtime_metrics,
+            claim,
             _lease: lease,
         }
     }

@@ -155,7 +155,12 @@ fn answer(attach: &Attach) -> Attach {
     }
 }
 
-fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: Option<AmqpError>) {
+pub(super) fn write_detach(
+    out: &mut BytesMut,
+    channel: u16,
+    handle: u32,
+    error: Option<AmqpError>,
+) {
     Performative::Detach(Detach {
         handle,
         closed: true,

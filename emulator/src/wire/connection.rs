@@ -12,6 +12,7 @@ use super::performative::Performative;
 use super::session::Session;
 use crate::clients::ConnectionRecord;
 use crate::service::{Authorization, Broker};
+use crate::texts;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
@@ -148,6 +149,23 @@ pub(crate) async fn serve<S>(
     }
 }
 
+/// Lets a client in only to tell it that there are too many.
+pub(crate) async fn refuse<S>(stream: S, broker: Arc<Broker>, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut io = Io::new(stream);
+    let mut authorization = Authorization::default();
+    let opened = tokio::select! {
+        opened = timeout(CLOSE_TIME_OUT, shake_hands(&mut io, &broker, &mut authorization)) => opened,
+        () = stopped(&mut stop) => return,
+    };
+    if let Ok(Ok(_)) = opened {
+        let error = texts::too_many_connections(broker.namespace.name());
+        close(io, Ending::Fault(error.into())).await;
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Ending {
         loop {
@@ -156,6 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Ok(true) => return Ending::Closed,
                 Err(error) => return Ending::Fault(error),
             }
+            self.end_unauthorized();
             self.acks.write_due(Instant::now(), &mut self.io.output);
             self.deliver();
             let timer = self.next_timer();
@@ -221,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn next_timer(&self) -> Instant {
         let silence = self.io.last_read + 2 * IDLE_TIME_OUT;
         let heartbeat = self.heartbeat().map(|every| self.io.last_write + every);
-        [heartbeat, self.acks.next_due()]
+        [heartbeat, self.acks.next_due(), self.next_expiry()]
             .into_iter()
             .flatten()
             .fold(silence, Instant::min)

@@ -108,14 +108,16 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     let accepted = match sasl::read_init(&frame.body)? {
         Credentials::Anonymous => true,
         Credentials::Plain { name, key } => {
-            let known = broker.namespace.has_key(name, key);
-            let refusal = (!known).then_some(condition::UNAUTHORIZED_ACCESS);
+            let rights = broker.namespace.sign_in(name, key);
+            let refusal = rights.is_none().then_some(condition::UNAUTHORIZED_ACCESS);
             broker.namespace.counters().request(refusal);
-            if known {
-                authorization.sign_in();
-            }
+            let known = rights.is_some();
+            rights
+                .into_iter()
+                .for_each(|rights| authorization.sign_in(rights));
             known
         }
+        Credentials::Invalid => false,
     };
     sasl::write_outcome(&mut io.output, accepted);
     if accepted {

@@ -4,7 +4,7 @@ use super::connection::LinkKey;
 use super::error::{AmqpError, condition};
 use super::link::{IncomingLink, OutgoingLink};
 use super::performative::{Begin, Flow};
-use crate::service::{Node, Source};
+use crate::service::{Claim, Node, Source};
 use std::collections::BTreeMap;
 
 /// How many transfer frames a peer may have under way, as the service.
@@ -20,6 +20,17 @@ pub(crate) enum Slot {
     Outgoing(OutgoingLink),
     /// We have detached; what still arrives is ignored until the peer's detach.
     Detaching,
+}
+
+impl Slot {
+    /// What the link needs to be allowed as long as it lives.
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Incoming(link) => link.sink.claim(),
+            Self::Outgoing(link) => link.source.claim(),
+            Self::Detaching => None,
+        }
+    }
 }
 
 pub(crate) struct Session {

@@ -1,5 +1,6 @@
 //! A client that writes and reads frames, over a pipe in memory.
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::namespace::Namespace;
 use crate::service::Broker;
@@ -17,10 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Where the pipe would come from.
 pub(super) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 pub(super) const AMQP: &[u8] = b"AMQP\x00\x01\x00\x00";
+
+/// When every test begins.
+pub(super) const UNIX_SECONDS: i64 = 1_700_000_000;
 
 pub(super) struct Peer {
     pub(super) io: Io<DuplexStream>,
@@ -35,6 +40,10 @@ impl Peer {
         let broker = Broker {
             namespace: Namespace::new(config),
             acknowledgement_delay: Duration::ZERO,
+            clock: Clock::Tokio {
+                start: Instant::now(),
+                unix_millis: UNIX_SECONDS * 1000,
+            },
         };
         let broker = Arc::new(broker);
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
