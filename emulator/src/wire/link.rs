@@ -7,8 +7,9 @@ use futures_util::future::AbortHandle;
 
 /// How many messages a sender may have under way.
 const INCOMING_CREDIT: u32 = 1000;
-/// A shorter part of a delivery is copied, so that it does not keep the buffer it was read into.
-const WORTH_KEEPING: usize = 4096;
+/// A shorter part of a delivery is copied behind others of its kind, so that it neither keeps the buffer it was read
+/// into nor costs more than its bytes.
+const WORTH_KEEPING: usize = 32 * 1024;
 
 /// A link on which the peer sends.
 pub(crate) struct IncomingLink {
@@ -136,6 +137,8 @@ struct Started {
     settled: bool,
     size: u64,
     parts: Vec<Bytes>,
+    /// The short parts that came last.
+    short: BytesMut,
 }
 
 impl Assembly {
@@ -158,9 +161,10 @@ impl Assembly {
 
     /// The bytes held of a delivery that is not complete.
     pub(crate) fn held(&self) -> usize {
-        self.current
-            .as_ref()
-            .map_or(0, |started| started.parts.iter().map(Bytes::len).sum())
+        match &self.current {
+            Some(started) if started.size <= self.max_size => started.size as usize,
+            _ => 0,
+        }
     }
 
     /// Adds a frame; the delivery, if this was its last. `None` also for a delivery that was given up.
@@ -171,18 +175,20 @@ impl Assembly {
             settled: false,
             size: 0,
             parts: Vec::new(),
+            short: BytesMut::new(),
         });
         current.settled |= transfer.settled.unwrap_or(false);
         current.size += payload.len() as u64;
         if current.size > self.max_size {
             current.parts = Vec::new();
-        } else if !payload.is_empty() {
-            let short = transfer.more && payload.len() < WORTH_KEEPING;
-            current.parts.push(if short {
-                Bytes::copy_from_slice(&payload)
-            } else {
-                payload
-            });
+            current.short = BytesMut::new();
+        } else if transfer.more && payload.len() < WORTH_KEEPING {
+            current.short.extend_from_slice(&payload);
+        } else {
+            if !current.short.is_empty() {
+                current.parts.push(current.short.split().freeze());
+            }
+            current.parts.push(payload);
         }
         if transfer.aborted {
             self.current = None;
@@ -196,6 +202,7 @@ impl Assembly {
             settled,
             size,
             parts,
+            ..
         } = self.current.take()?;
         let message = (size <= self.max_size).then(|| concat(&parts));
         Some(Delivery {
@@ -247,6 +254,26 @@ mod tests {
         assert_eq!((delivery.id, delivery.format, delivery.size), (7, 1, 5));
         assert_eq!(delivery.message.as_deref(), Some(&b"abcde"[..]));
         assert!(assembly.is_idle());
+    }
+
+    #[test]
+    fn short_parts_are_kept_as_one_and_in_order() {
+        let large = vec![b'L'; WORTH_KEEPING];
+        let mut assembly = Assembly::new(1 << 20);
+        for _ in 0..1000 {
+            assert_eq!(assembly.add(&frame(true), Bytes::from_static(b"s")), None);
+        }
+        let started = assembly.current.as_ref().unwrap();
+        assert_eq!((started.parts.len(), started.short.len()), (0, 1000));
+        assert_eq!(assembly.add(&frame(true), large.clone().into()), None);
+        assert_eq!(assembly.current.as_ref().unwrap().parts.len(), 2);
+        assert_eq!(assembly.add(&frame(true), Bytes::from_static(b"t")), None);
+        assert_eq!(assembly.held(), 1000 + large.len() + 1);
+        let delivery = assembly
+            .add(&frame(false), Bytes::from_static(b"u"))
+            .unwrap();
+        let expected = [&[b's'; 1000][..], &large, b"tu"].concat();
+        assert_eq!(delivery.message.as_deref(), Some(&expected[..]));
     }
 
     #[test]
