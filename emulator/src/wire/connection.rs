@@ -11,7 +11,7 @@ use super::io::{Broken, Io};
 use super::performative::Performative;
 use super::session::Session;
 use crate::service::{Authorization, Broker};
-use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use futures_util::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -146,6 +146,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Ok(true) => return Ending::Closed,
                 Err(error) => return Ending::Fault(error),
             }
+            // All that has happened, or those of links long gone would pile up behind a client that keeps us busy.
+            while let Some(Some(event)) = self.waits.next().now_or_never() {
+                self.on_link_event(event);
+            }
             self.acks.write_due(Instant::now(), &mut self.io.output);
             self.deliver();
             let timer = self.next_timer();
@@ -182,7 +186,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     fn on_link_event(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Ready(key) => self.enqueue(key),
+            LinkEvent::Ready(key) => {
+                if let Some(link) = self.outgoing(key) {
+                    link.wait = None;
+                }
+                self.enqueue(key);
+            }
             LinkEvent::Displaced(key, reason) => self.detach(key, reason),
             LinkEvent::Stale => {}
         }
