@@ -20,6 +20,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn on_attach(&mut self, channel: u16, attach: &Attach) -> Result<(), AmqpError> {
         let session = self.session(channel).ok_or_else(|| no_session(channel))?;
         session.check_handle(attach.handle)?;
+        // A refusal would keep the handle until the client lets go of it: the session ends instead.
+        let links: usize = self.channels.values().map(Channel::links).sum();
+        if links >= MAX_LINKS {
+            let text = "The connection has too many links.";
+            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
         let answer = answer(attach);
         match self.admit(attach) {
             Ok(attached) => {
@@ -35,11 +41,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn admit(&self, attach: &Attach) -> Result<Attached, AmqpError> {
-        let links: usize = self.channels.values().map(Channel::links).sum();
-        if links >= MAX_LINKS {
-            let text = "The connection has too many links.";
-            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
         Ok(self.broker.attach(attach, &self.authorization)?)
     }
 

@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::clients::ConnectionRecord;
 use crate::service::{Authorization, Broker};
 use crate::texts;
-use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use futures_util::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -174,6 +174,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Ok(true) => return Ending::Closed,
                 Err(error) => return Ending::Fault(error),
             }
+            // All that has happened, or those of links long gone would pile up behind a client that keeps us busy.
+            while let Some(Some(event)) = self.waits.next().now_or_never() {
+                self.on_link_event(event);
+            }
             self.end_unauthorized();
             self.acks.write_due(Instant::now(), &mut self.io.output);
             self.deliver();
@@ -211,7 +215,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     fn on_link_event(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Ready(key) => self.enqueue(key),
+            LinkEvent::Ready(key) => {
+                if let Some(link) = self.outgoing(key) {
+                    link.wait = None;
+                }
+                self.enqueue(key);
+            }
             LinkEvent::Displaced(key, reason) => self.detach(key, reason),
             LinkEvent::Stale => {}
         }

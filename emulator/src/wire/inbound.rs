@@ -3,7 +3,7 @@
 use super::connection::{Channel, Connection, LinkKey};
 use super::decode::Decoder;
 use super::error::{AmqpError, condition};
-use super::frame::Frame;
+use super::frame::{Frame, FrameKind};
 use super::handshake::CHANNEL_MAX;
 use super::link::{Delivery, OutgoingLink};
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
@@ -20,6 +20,10 @@ const MAX_HELD: usize = 64 * 1024 * 1024;
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in a frame; `true` if it closes the connection. An error closes the connection, too.
     pub(super) fn on_frame(&mut self, frame: &Frame, now: Instant) -> Result<bool, AmqpError> {
+        if frame.kind != FrameKind::Amqp {
+            let text = "a SASL frame came after the open";
+            return Err(AmqpError::new(condition::FRAMING_ERROR, text));
+        }
         if frame.body.is_empty() {
             return Ok(false);
         }

@@ -280,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_in_frames_of_a_byte_costs_its_bytes() {
+        let mut assembly = Assembly::new(1 << 20);
+        for _ in 0..1000 {
+            assert_eq!(assembly.add(&frame(true), Bytes::from_static(b"s")), None);
+        }
+        assert_eq!(assembly.held(), 1000);
+        assert!(assembly.current.as_ref().unwrap().message.capacity() <= 2048);
+        let last = assembly.add(&frame(false), Bytes::from_static(b"t"));
+        let expected = [&[b's'; 1000][..], b"t"].concat();
+        assert_eq!(last.unwrap().message.as_deref(), Some(&expected[..]));
+    }
+
+    #[test]
     fn a_delivery_too_large_is_measured_but_not_kept() {
         let mut assembly = Assembly::new(4);
         assert_eq!(assembly.add(&frame(true), Bytes::from_static(b"abc")), None);

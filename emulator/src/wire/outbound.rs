@@ -73,13 +73,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Source::Events(events) = &link.source else {
             return;
         };
-        if !is_empty {
+        // One wait is enough: at worst it is over at once, and the next one is for what is read by then.
+        if !is_empty || link.wait.is_some() {
             return;
         }
         let changed = events.changed();
-        if let Some(earlier) = link.wait.take() {
-            earlier.abort();
-        }
         let wait = self.wait_for(async move {
             changed.await;
             LinkEvent::Ready(key)
@@ -89,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
+    pub(super) fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
         self.session(key.channel)?.outgoing(key)
     }
 }

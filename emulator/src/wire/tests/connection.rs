@@ -207,6 +207,11 @@ async fn frames_that_break_the_rules_close_the_connection_with_a_reason() {
             condition::FRAMING_ERROR,
         ),
         (
+            // a SASL frame
+            b"\x00\x00\x00\x08\x02\x01\x00\x00",
+            condition::FRAMING_ERROR,
+        ),
+        (
             b"\x00\x00\x00\x0C\x02\x00\x00\x00\x00\x53\x99\x45",
             condition::DECODE_ERROR,
         ),
