@@ -73,7 +73,7 @@ impl TlsArguments {
     /// # Errors
     ///
     /// If a file cannot be read.
-    fn apply(&self, builder: EmulatorBuilder) -> Result<EmulatorBuilder, Box<dyn Error>> {
+    fn apply(&self, builder: EmulatorBuilder) -> Result<EmulatorBuilder, String> {
         let builder = match (&self.cert, &self.cert_key) {
             (Some(certificate), Some(key)) => builder.certificate(read(certificate)?, read(key)?),
             _ if self.tls => builder,
@@ -87,7 +87,7 @@ impl TlsArguments {
     /// # Errors
     ///
     /// If the file cannot be written.
-    fn announce(&self, emulator: &Emulator) -> Result<(), Box<dyn Error>> {
+    fn announce(&self, emulator: &Emulator) -> Result<(), String> {
         let (Some(address), Some(connection_string), Some(pem)) = (
             emulator.tls_address(),
             emulator.tls_connection_string(),

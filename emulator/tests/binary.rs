@@ -14,9 +14,12 @@ struct Running {
 impl Running {
     fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        // Unbuffered: what follows the line is left for others.
         let stdout = child.stdout.as_mut().unwrap();
         let mut ready = String::new();
-        BufReader::new(stdout).read_line(&mut ready).unwrap();
+        BufReader::with_capacity(1, stdout)
+            .read_line(&mut ready)
+            .unwrap();
         Self { child, ready }
     }
 
@@ -67,6 +70,29 @@ fn the_first_key_given_is_the_one_shown() {
     let running = Running::start(&["--port", "0", "--key", "A=a=b==", "--key", "B=c"]);
     let shown = ";SharedAccessKeyName=A;SharedAccessKey=a=b==;";
     assert!(running.ready.contains(shown), "{}", running.ready);
+}
+
+#[test]
+fn tls_is_announced_before_the_ready_line_with_a_certificate_that_replaces_what_was_there() {
+    let path = std::env::temp_dir().join(format!("transports-{}.pem", std::process::id()));
+    std::fs::write(&path, "old").unwrap();
+    let out = path.to_str().unwrap();
+    let arguments = ["--port", "0", "--tls", "--tls-port", "0", "--cert-out", out];
+    let mut running = Running::start(&arguments);
+    let mut rest = BufReader::new(running.child.stdout.take().unwrap()).lines();
+    let tls = std::mem::take(&mut running.ready);
+    let (address, connection_string) = tls
+        .strip_prefix("TLS on ")
+        .and_then(|rest| rest.split_once(": "))
+        .unwrap();
+    assert!(!connection_string.contains("UseDevelopmentEmulator"));
+    TcpStream::connect(address).unwrap();
+    let announced = rest.next().unwrap().unwrap();
+    assert_eq!(announced, format!("Certificate to trust: {out}"));
+    assert!(rest.next().unwrap().unwrap().contains("ready on"));
+    let pem = std::fs::read_to_string(&path).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && !pem.contains("PRIVATE"));
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[cfg(unix)]

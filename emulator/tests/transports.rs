@@ -490,10 +490,7 @@ async fn a_client_that_does_not_get_on_is_left_after_its_time() {
         let _ = stream.read_to_end(&mut answer).await;
         assert_eq!(answer, []);
         let took = began.elapsed();
-        assert!(
-            (30..=60).contains(&took.as_secs()),
-            "{beginning:?}: {took:?}"
-        );
+        assert!(took >= Duration::from_secs(30), "{beginning:?}: {took:?}");
         assert!(took < Duration::from_secs(60));
     }
 }

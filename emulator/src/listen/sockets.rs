@@ -36,9 +36,15 @@ impl Listeners {
     }
 
     pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
+        let tls = async {
+            match &self.tls_port {
+                Some(port) => port.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             accepted = self.port.accept() => accepted,
-            accepted = accept_if(self.tls_port.as_ref(), Port::accept) => accepted,
+            accepted = tls => accepted,
         }
     }
 }
@@ -79,19 +85,17 @@ impl Port {
     }
 
     async fn accept(&self) -> io::Result<TcpStream> {
+        let v6 = async {
+            match &self.v6 {
+                Some(v6) => v6.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         let (stream, _) = tokio::select! {
             accepted = self.v4.accept() => accepted?,
-            accepted = accept_if(self.v6.as_ref(), TcpListener::accept) => accepted?,
+            accepted = v6 => accepted?,
         };
         Ok(stream)
-    }
-}
-
-/// Accepts where there is something to listen on, else never.
-async fn accept_if<'a, L, F: Future>(listener: Option<&'a L>, accept: fn(&'a L) -> F) -> F::Output {
-    match listener {
-        Some(listener) => accept(listener).await,
-        None => std::future::pending().await,
     }
 }
 
