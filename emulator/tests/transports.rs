@@ -129,7 +129,9 @@ async fn every_port_takes_plain_tls_and_web_sockets_with_and_without_tls_over_bo
             Box::new(amqp_over(secure().await).await),
         ];
         for carrier in carriers {
-            exchanges_large_messages(&emulator, carrier).await;
+            timeout(PATIENCE, exchanges_large_messages(&emulator, carrier))
+                .await
+                .unwrap();
         }
     }
 }
@@ -487,11 +489,11 @@ async fn a_client_that_does_not_get_on_is_left_after_its_time() {
         stream.write_all(beginning).await.unwrap();
         let mut answer = Vec::new();
         // Bytes that were never read make the end a reset.
-        let _ = stream.read_to_end(&mut answer).await;
+        let read = stream.read_to_end(&mut answer);
+        let _ = timeout(Duration::from_secs(60), read).await.unwrap();
         assert_eq!(answer, []);
         let took = began.elapsed();
         assert!(took >= Duration::from_secs(30), "{beginning:?}: {took:?}");
-        assert!(took < Duration::from_secs(60));
     }
 }
 
