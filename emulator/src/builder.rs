@@ -4,8 +4,8 @@ use crate::access_key::AccessKey;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HubConfig};
 use crate::emulator::Emulator;
+use crate::listen::{Certificate, CertificateError, Listeners, Port, Tls};
 use crate::namespace::Namespace;
-use crate::server::Listeners;
 use crate::service::Broker;
 use crate::tier::{Quotas, Tier};
 use std::io;
@@ -16,6 +16,8 @@ use std::time::Duration;
 #[must_use]
 pub struct EmulatorBuilder {
     port: u16,
+    tls_port: Option<u16>,
+    certificate: Option<Certificate>,
     config: Config,
     default_hubs: bool,
     default_keys: bool,
@@ -30,6 +32,8 @@ impl Default for EmulatorBuilder {
     fn default() -> Self {
         Self {
             port: 0,
+            tls_port: None,
+            certificate: None,
             config: Config::default(),
             default_hubs: true,
             default_keys: true,
@@ -43,6 +47,9 @@ impl Default for EmulatorBuilder {
 
 impl EmulatorBuilder {
     /// The port to listen on. Defaults to 0: any free one.
+    ///
+    /// It takes AMQP, AMQP over WebSockets at `/$servicebus/websocket/` and, where [`tls`](Self::tls) is on, both over
+    /// TLS: what a client speaks is told by its first byte.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -60,6 +67,36 @@ impl EmulatorBuilder {
     #[cfg(feature = "health")]
     pub fn health_port(mut self, port: u16) -> Self {
         self.health_port = Some(port);
+        self
+    }
+
+    /// Lets clients use TLS, 1.2 or 1.3, on every port. Defaults to off.
+    ///
+    /// A certificate for `localhost`, `127.0.0.1` and `::1` is made at start, unless one is
+    /// [given](Self::certificate); clients trust it by [`Emulator::certificate_pem`].
+    pub fn tls(mut self) -> Self {
+        self.certificate.get_or_insert(Certificate::Made);
+        self
+    }
+
+    /// A further port for clients that look for [TLS](Self::tls) there, which is turned on; 0 is any free one.
+    /// Defaults to none: they use the [port](Self::port) that there is.
+    pub fn tls_port(mut self, port: u16) -> Self {
+        self.tls_port = Some(port);
+        self.tls()
+    }
+
+    /// The certificate that clients are shown, and its private key, in PEM; [TLS](Self::tls) is turned on. More
+    /// certificates of its chain may follow it. Defaults to one made at start.
+    pub fn certificate(
+        mut self,
+        certificate_pem: impl Into<String>,
+        key_pem: impl Into<String>,
+    ) -> Self {
+        self.certificate = Some(Certificate::Given {
+            chain: certificate_pem.into(),
+            key: key_pem.into(),
+        });
         self
     }
 
@@ -127,14 +164,16 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If the configuration breaks a limit of the service, or a port cannot be had.
+    /// If the configuration breaks a limit of the service, a port cannot be had, or the certificate cannot be used.
     pub async fn start(mut self) -> Result<Emulator, StartError> {
         let quotas = Quotas::of(self.config.tier);
         self.config.max_message_size = self.max_message_size.unwrap_or(quotas.message_size);
         self.config.validate()?;
-        let port = self.port;
-        let bind_error = |source| StartError::of_port(port, source);
-        let listeners = Listeners::bind(port).map_err(bind_error)?;
+        let tls = self.certificate.as_ref().map(Tls::new).transpose()?;
+        let port = bind(self.port)?;
+        // The port takes TLS, too: it need not be bound twice.
+        let tls_port = self.tls_port.filter(|&tls| tls == 0 || tls != self.port);
+        let listeners = Listeners::new(port, tls_port.map(bind).transpose()?);
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
@@ -148,14 +187,18 @@ impl EmulatorBuilder {
             .next()
             .ok_or(ConfigError::NoKey)?;
         #[cfg_attr(not(feature = "health"), expect(unused_mut))]
-        let mut emulator =
-            Emulator::serve(listeners, broker, key, quotas.connections).map_err(bind_error)?;
+        let mut emulator = Emulator::serve(listeners, tls, broker, key, quotas.connections)
+            .map_err(|source| StartError::of_port(self.port, source))?;
         #[cfg(feature = "health")]
         if let Some(port) = self.health_port {
             emulator.serve_health(port)?;
         }
         Ok(emulator)
     }
+}
+
+fn bind(port: u16) -> Result<Port, StartError> {
+    Port::bind(port).map_err(|source| StartError::of_port(port, source))
 }
 
 /// An emulator could not start.
@@ -165,6 +208,9 @@ pub enum StartError {
     /// It cannot be what it is to be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Its certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// Another program listens on the port.
     #[error("port {port} is taken by another program: stop it, or choose another port")]
     PortTaken {

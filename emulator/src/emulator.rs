@@ -6,10 +6,11 @@ use crate::clients::ConnectionInfo;
 #[cfg(feature = "health")]
 use crate::health::{HealthEndpoint, Watched};
 use crate::hub::Hub;
+use crate::listen::{Listeners, Tls};
 use crate::metrics::Metrics;
 use crate::receivers::ReceiverInfo;
 use crate::recorded::RecordedEvent;
-use crate::server::{self, Listeners};
+use crate::server;
 use crate::service::Broker;
 use std::fmt;
 use std::io;
@@ -20,6 +21,8 @@ use tokio::task::JoinHandle;
 
 /// The port of AMQP without TLS, which connection strings leave out.
 const AMQP_PORT: u16 = 5672;
+/// The port of AMQP over TLS, which connection strings leave out.
+const AMQPS_PORT: u16 = 5671;
 
 /// A running Event Hubs namespace.
 ///
@@ -39,6 +42,8 @@ const AMQP_PORT: u16 = 5672;
 /// ```
 pub struct Emulator {
     address: SocketAddr,
+    /// Where clients find TLS, and the certificate they are shown.
+    tls: Option<(SocketAddr, String)>,
     key: AccessKey,
     broker: Arc<Broker>,
     places: Arc<Semaphore>,
@@ -67,17 +72,30 @@ impl Emulator {
 
     pub(crate) fn serve(
         listeners: Listeners,
+        tls: Option<Tls>,
         broker: Broker,
         key: AccessKey,
         max_connections: usize,
     ) -> io::Result<Self> {
         let address = listeners.address()?;
+        let tls_address = listeners.tls_address()?.unwrap_or(address);
+        let (acceptor, tls) = match tls {
+            Some(tls) => (Some(tls.acceptor), Some((tls_address, tls.certificate_pem))),
+            None => (None, None),
+        };
         let broker = Arc::new(broker);
         let places = Arc::new(Semaphore::new(max_connections));
         let (stop, stopped) = watch::channel(false);
-        let server = server::run(listeners, Arc::clone(&broker), Arc::clone(&places), stopped);
+        let server = server::run(
+            listeners,
+            acceptor,
+            Arc::clone(&broker),
+            Arc::clone(&places),
+            stopped,
+        );
         Ok(Self {
             address,
+            tls,
             key,
             broker,
             places,
@@ -114,17 +132,29 @@ impl Emulator {
         self.broker.namespace.name()
     }
 
-    /// The connection string of the namespace, for clients that name the hub apart.
+    /// The connection string of the namespace, for clients that name the hub apart. They connect without TLS.
     #[must_use]
     pub fn connection_string(&self) -> String {
-        let port = match self.address.port() {
-            AMQP_PORT => String::new(),
+        let mut connection_string = self.connection_string_to(self.address.port(), AMQP_PORT);
+        connection_string.push_str("UseDevelopmentEmulator=true;");
+        connection_string
+    }
+
+    /// The connection string for clients that use TLS, as they do with the service; they are to trust
+    /// [`certificate_pem`](Self::certificate_pem). `None` where [TLS](EmulatorBuilder::tls) is off.
+    #[must_use]
+    pub fn tls_connection_string(&self) -> Option<String> {
+        let address = self.tls_address()?;
+        Some(self.connection_string_to(address.port(), AMQPS_PORT))
+    }
+
+    fn connection_string_to(&self, port: u16, usual: u16) -> String {
+        let port = match port {
+            port if port == usual => String::new(),
             port => format!(":{port}"),
         };
         let AccessKey { name, key, .. } = &self.key;
-        format!(
-            "Endpoint=sb://localhost{port};SharedAccessKeyName={name};SharedAccessKey={key};UseDevelopmentEmulator=true;"
-        )
+        format!("Endpoint=sb://localhost{port};SharedAccessKeyName={name};SharedAccessKey={key};")
     }
 
     /// The connection string of one hub.
@@ -137,6 +167,20 @@ impl Emulator {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for TLS on IPv4: at its [port for TLS](EmulatorBuilder::tls_port), or at the one for everything
+    /// if that has none. `None` where [TLS](EmulatorBuilder::tls) is off.
+    #[must_use]
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(|&(address, _)| address)
+    }
+
+    /// The certificate that clients are to trust, and the chain it was given with, in PEM. `None` where
+    /// [TLS](EmulatorBuilder::tls) is off.
+    #[must_use]
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.tls.as_ref().map(|(_, pem)| pem.as_str())
     }
 
     /// The events that a hub holds, by partition and in order.

@@ -24,7 +24,8 @@
 //!
 //! | layer | what it knows |
 //! |---|---|
-//! | `emulator`, `builder`, `server` | the front door, the sockets |
+//! | `emulator`, `builder`, `server` | the front door |
+//! | `listen` | the ways in: ports, TLS, WebSockets |
 //! | `health` | `/health` and `/metrics` over HTTP |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
@@ -54,6 +55,7 @@ mod health;
 mod hub;
 mod identify;
 mod jwt;
+mod listen;
 mod metrics;
 mod namespace;
 mod ownership;
@@ -78,6 +80,7 @@ pub use emulator::Emulator;
 #[cfg(feature = "health")]
 pub use health::HealthEndpoint;
 pub use identify::{Identity, identify};
+pub use listen::CertificateError;
 pub use metrics::Metrics;
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;

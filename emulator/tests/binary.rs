@@ -93,6 +93,27 @@ fn the_first_key_given_is_the_one_shown() {
     assert!(running.ready.contains(shown), "{}", running.ready);
 }
 
+#[test]
+fn tls_is_announced_before_the_ready_line_with_a_certificate_that_replaces_what_was_there() {
+    let path = std::env::temp_dir().join(format!("transports-{}.pem", std::process::id()));
+    std::fs::write(&path, "old").unwrap();
+    let out = path.to_str().unwrap();
+    let arguments = ["--port", "0", "--tls", "--tls-port", "0", "--cert-out", out];
+    let mut running = Running::start(&arguments);
+    let tls = std::mem::take(&mut running.ready);
+    let (address, connection_string) = tls
+        .strip_prefix("TLS on ")
+        .and_then(|rest| rest.split_once(": "))
+        .unwrap();
+    assert!(!connection_string.contains("UseDevelopmentEmulator"));
+    TcpStream::connect(address).unwrap();
+    assert_eq!(running.line(), format!("Certificate to trust: {out}\n"));
+    assert!(running.line().contains("ready on"));
+    let pem = std::fs::read_to_string(&path).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && !pem.contains("PRIVATE"));
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn interrupt_and_termination_signals_stop_it_cleanly() {

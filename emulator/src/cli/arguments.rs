@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::tls::TlsArguments;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use eventhubs_emulator::{AccessKey, HubConfig, ParseKeyError, Tier};
@@ -10,7 +11,8 @@ use eventhubs_emulator::{AccessKey, HubConfig, ParseKeyError, Tier};
 ///
 /// It prints one line for each namespace, with the connection string that any Event Hubs SDK connects with, and runs
 /// until it is interrupted (Ctrl-C, or a termination signal; a second one ends it at once). It listens on this machine
-/// only. Events live in memory, and are gone when it stops.
+/// only. Events live in memory, and are gone when it stops. Every port takes AMQP and WebSockets, and TLS where that is
+/// on: then two lines before tell where, and what to trust.
 ///
 /// Every option can be given by an environment variable instead; the command line wins.
 #[derive(Parser)]
@@ -36,6 +38,9 @@ pub(crate) struct Arguments {
         help_heading = "Ports"
     )]
     pub(crate) health_port: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
 
     /// A configuration file of the official emulator (Config.json), taken as it is
     ///
@@ -149,6 +154,7 @@ Examples:
   eventhubs-emulator --hub orders:8:billing,audit --hub logs:32
   eventhubs-emulator --port 0 --health-port 0 --namespace east --namespace west
   eventhubs-emulator --config Config.json
+  eventhubs-emulator --tls --cert-out ca.pem
   eventhubs-emulator --tier basic --key Root=a2V5 --key Reader@eh1:Listen=cmVhZA==
   EVENTHUBS_EMULATOR_KEYS=Writer=bGV0IG1lIGlu eventhubs-emulator --port 6672 --retention 268435456";
 

@@ -4,6 +4,7 @@ mod arguments;
 mod config_file;
 mod signals;
 mod start;
+mod tls;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use signals::Signals;

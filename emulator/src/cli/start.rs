@@ -28,6 +28,8 @@ pub(super) struct NamespacePlan {
 /// All that was started.
 pub(crate) struct Running {
     emulators: Vec<Emulator>,
+    /// What there is to tell of each one's TLS.
+    tls: Vec<String>,
     health: Option<HealthEndpoint>,
 }
 
@@ -40,6 +42,7 @@ impl Running {
     pub(crate) async fn start(arguments: &Arguments) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let keys = arguments.keys()?;
         let mut emulators: Vec<Emulator> = Vec::new();
+        let mut tls = Vec::new();
         for plan in plans(arguments)? {
             let mut builder = Emulator::builder()
                 .retention_bytes(arguments.retention)
@@ -60,6 +63,7 @@ impl Running {
             if let Some(bytes) = arguments.max_message_size {
                 builder = builder.max_message_size(bytes);
             }
+            builder = arguments.tls.apply(builder, emulators.is_empty())?;
             let emulator = match emulators.last() {
                 None => builder.port(arguments.port).start().await?,
                 Some(_) if arguments.port == 0 => builder.port(0).start().await?,
@@ -68,16 +72,22 @@ impl Running {
                     on_a_port_after(after, arguments.health_port, builder).await?
                 }
             };
+            tls.push(arguments.tls.announce(&emulator)?);
             emulators.push(emulator);
         }
         let health = health(arguments.health_port, &emulators)?;
-        Ok(Self { emulators, health })
+        Ok(Self {
+            emulators,
+            tls,
+            health,
+        })
     }
 
     /// A line for each namespace, and one for the health endpoint.
     pub(crate) fn ready_lines(&self) -> String {
         let mut lines = String::new();
-        for emulator in &self.emulators {
+        for (emulator, tls) in self.emulators.iter().zip(&self.tls) {
+            lines += tls;
             let address = emulator.address();
             let which = match self.emulators.len() {
                 1 => String::new(),

@@ -19,7 +19,8 @@ use tokio::time::{sleep, timeout};
 use super::answer::{Watched, answer};
 use crate::builder::StartError;
 use crate::emulator::Emulator;
-use crate::server::{ACCEPT_PAUSE, Listeners};
+use crate::listen::Port;
+use crate::server::ACCEPT_PAUSE;
 use crate::wire;
 
 /// How many clients are answered at a time; others wait to be accepted.
@@ -80,7 +81,7 @@ impl HealthEndpoint {
     }
 
     pub(crate) fn serve(port: u16, emulators: Vec<Watched>) -> io::Result<Self> {
-        let listeners = Listeners::bind(port)?;
+        let listeners = Port::bind(port)?;
         let address = listeners.address()?;
         let (stop, stopped) = watch::channel(false);
         let server = run(listeners, emulators.into(), stopped);
@@ -117,7 +118,7 @@ impl Drop for HealthEndpoint {
     }
 }
 
-async fn run(listeners: Listeners, emulators: Arc<[Watched]>, mut stop: watch::Receiver<bool>) {
+async fn run(listeners: Port, emulators: Arc<[Watched]>, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         let has_room = connections.len() < MAX_CONNECTIONS;
