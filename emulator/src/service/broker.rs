@@ -2,12 +2,13 @@
 
 use super::address::{self, Address};
 use super::authorization::Authorization;
-use super::message::Request;
+use super::faulty::refusal;
+use super::message::{Answer, Request};
 use super::receiver::{Answers, EventSource, Source};
 use super::sender::{EventSink, Node, Sink};
 use super::{cbs, management};
 use crate::clock;
-use crate::faults::Registry;
+use crate::faults::{AnswerFault, Registry};
 use crate::hub::Hub;
 use crate::namespace::Namespace;
 use crate::position::StartPosition;
@@ -57,6 +58,19 @@ pub(crate) enum Endpoint {
     Source(Source, Option<Displaced>),
 }
 
+/// What a node does with a request.
+pub(crate) enum Reply {
+    Answer {
+        answer: Bytes,
+        /// The address it is to go to, where the request names one.
+        to: Option<String>,
+        /// How late it comes.
+        delay: Duration,
+    },
+    /// It never answers.
+    Silence,
+}
+
 impl From<ServiceError> for AmqpError {
     fn from(error: ServiceError) -> Self {
         Self {
@@ -77,11 +91,7 @@ impl Broker {
         attach: &Attach,
         authorization: &Authorization,
     ) -> Result<Attached, ServiceError> {
-        let terminus = match attach.role {
-            Role::Sender => &attach.target,
-            Role::Receiver => &attach.source,
-        };
-        let path = address::path(text_field(terminus, ADDRESS_FIELD).unwrap_or_default());
+        let path = path(attach);
         let address = Address::parse(path);
         let client_limit = attach
             .max_message_size
@@ -125,7 +135,7 @@ impl Broker {
         Ok(attached)
     }
 
-    /// Takes a request to a node. Returns the answer, and the address it is to go to where the request names one.
+    /// Takes a request to a node.
     ///
     /// # Errors
     ///
@@ -135,14 +145,40 @@ impl Broker {
         node: Node,
         message: &[u8],
         authorization: &mut Authorization,
-    ) -> DecodeResult<(Bytes, Option<String>)> {
+    ) -> DecodeResult<Reply> {
         let request = Request::decode(message)?;
         let now = now();
-        let answer = match node {
-            Node::Cbs => cbs::answer(&request, &self.namespace, authorization, now),
-            Node::Management => management::answer(&request, &self.namespace, authorization, now),
+        let fault = self.answer_fault(node, &request);
+        let (answer, delay) = match fault {
+            Some(AnswerFault::Ignore) => return Ok(Reply::Silence),
+            Some(AnswerFault::Refuse {
+                status,
+                description,
+            }) => (refusal(status, description), Duration::ZERO),
+            Some(AnswerFault::Delay(delay)) => {
+                (self.ask(node, &request, authorization, now), delay)
+            }
+            None => (self.ask(node, &request, authorization, now), Duration::ZERO),
         };
-        Ok((answer.encode(&request), request.reply_to))
+        let answer = answer.encode(&request);
+        Ok(Reply::Answer {
+            answer,
+            to: request.reply_to,
+            delay,
+        })
+    }
+
+    fn ask(
+        &self,
+        node: Node,
+        request: &Request,
+        authorization: &mut Authorization,
+        now: i64,
+    ) -> Answer {
+        match node {
+            Node::Cbs => cbs::answer(request, &self.namespace, authorization, now),
+            Node::Management => management::answer(request, &self.namespace, authorization, now),
+        }
     }
 
     fn authorized_hub(
@@ -166,6 +202,15 @@ impl Broker {
 
 fn now() -> i64 {
     clock::unix_millis() / 1000
+}
+
+/// The path of the far end of a link.
+pub(super) fn path(attach: &Attach) -> &str {
+    let terminus = match attach.role {
+        Role::Sender => &attach.target,
+        Role::Receiver => &attach.source,
+    };
+    address::path(text_field(terminus, ADDRESS_FIELD).unwrap_or_default())
 }
 
 fn text_field(terminus: &Value, field: usize) -> Option<&str> {

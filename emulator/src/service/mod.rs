@@ -9,13 +9,15 @@ mod batch;
 mod broker;
 mod cbs;
 mod delivery;
+mod faulty;
 mod management;
 mod message;
 mod receiver;
 mod sender;
 
 pub(crate) use authorization::Authorization;
-pub(crate) use broker::{Attached, Broker, Endpoint};
+pub(crate) use broker::{Attached, Broker, Endpoint, Reply};
+pub(crate) use faulty::place;
 pub(crate) use message::first_body;
 pub(crate) use receiver::Source;
 pub(crate) use sender::{Node, Sink};

@@ -1,6 +1,7 @@
 //! Links: credit in both directions, and deliveries put together from their frames.
 
 use super::performative::Transfer;
+use crate::faults::{FaultId, Kind, Place, Registry};
 use crate::service::{Sink, Source};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::AbortHandle;
@@ -16,15 +17,25 @@ pub(crate) struct IncomingLink {
     pub(crate) delivery_count: u32,
     pub(crate) credit: u32,
     pub(crate) assembly: Assembly,
+    pub(crate) place: Place,
+    /// The fault that withholds credit.
+    pub(crate) withheld: Option<FaultId>,
 }
 
 impl IncomingLink {
-    pub(crate) fn new(sink: Sink, initial_delivery_count: u32, max_message_size: u64) -> Self {
+    pub(crate) fn new(
+        sink: Sink,
+        place: Place,
+        initial_delivery_count: u32,
+        max_message_size: u64,
+    ) -> Self {
         Self {
             sink,
             delivery_count: initial_delivery_count,
-            credit: INCOMING_CREDIT,
+            credit: 0,
             assembly: Assembly::new(max_message_size),
+            place,
+            withheld: None,
         }
     }
 
@@ -33,6 +44,13 @@ impl IncomingLink {
         self.credit = self.credit.checked_sub(1)?;
         self.delivery_count = self.delivery_count.wrapping_add(1);
         Some(self.credit <= INCOMING_CREDIT / 2)
+    }
+
+    /// Whether a fault withholds its credit.
+    pub(crate) fn has_no_credit(&mut self, faults: &Registry) -> bool {
+        faults.hold(&mut self.withheld, &self.place, |kind| {
+            matches!(kind, Kind::WithholdCredit)
+        })
     }
 
     pub(crate) fn refill(&mut self) {
@@ -55,6 +73,9 @@ pub(crate) struct OutgoingLink {
     pub(crate) queued: bool,
     /// Ends the wait for new events.
     pub(crate) wait: Option<AbortHandle>,
+    pub(crate) place: Place,
+    /// The fault that stalls deliveries.
+    pub(crate) stalled: Option<FaultId>,
 }
 
 /// The rest of a delivery that has begun.
@@ -64,7 +85,7 @@ pub(crate) struct Partial {
 }
 
 impl OutgoingLink {
-    pub(crate) fn new(id: u64, source: Source, settled: bool) -> Self {
+    pub(crate) fn new(id: u64, source: Source, place: Place, settled: bool) -> Self {
         Self {
             id,
             source,
@@ -75,6 +96,8 @@ impl OutgoingLink {
             partial: None,
             queued: false,
             wait: None,
+            place,
+            stalled: None,
         }
     }
 
@@ -96,6 +119,13 @@ impl OutgoingLink {
         self.credit = left;
         self.delivery_count = self.delivery_count.wrapping_add(1);
         true
+    }
+
+    /// Whether a fault stalls it.
+    pub(crate) fn is_stalled(&mut self, faults: &Registry) -> bool {
+        faults.hold(&mut self.stalled, &self.place, |kind| {
+            matches!(kind, Kind::StallDelivery)
+        })
     }
 
     /// Gives up all credit, as a drain asks when there is nothing to deliver.

@@ -16,6 +16,7 @@ mod connection;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod error;
+mod faulting;
 mod frame;
 mod handshake;
 mod inbound;

@@ -1,10 +1,12 @@
 //! How links deliver: in turns, while the client has credit and window and takes what is written.
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::faulting::broken;
 use super::frame::{self, FrameKind, HEADER_SIZE};
 use super::link::{OutgoingLink, Partial};
 use super::performative::Transfer;
 use super::session::{Session, Slot};
+use crate::faults::{Break, Registry, When};
 use crate::service::Source;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +24,8 @@ enum Rest {
     Blocked,
     /// There is nothing to deliver.
     Empty,
+    /// A fault takes it away.
+    Broken(Break),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -35,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Lets links deliver until all are at rest or enough is written.
     pub(super) fn deliver(&mut self) {
-        while self.io.has_room() {
+        while self.io.has_room() && self.ending.is_none() {
             let Some(key) = self.ready.pop_front() else {
                 return;
             };
@@ -43,10 +47,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let Some(Channel::Open(session)) = self.channels.get_mut(&key.channel) else {
                 continue;
             };
-            match session.take_turn(key, max_frame_size, &mut self.io.output) {
+            let faults = &self.broker.faults;
+            match session.take_turn(key, max_frame_size, faults, &mut self.io.output) {
                 Some(Rest::More) => self.ready.push_back(key),
                 Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
+                Some(Rest::Broken(what)) => {
+                    self.rest(key, false);
+                    self.break_off(what, key.channel, Some(key.handle));
+                }
                 None => {}
             }
         }
@@ -104,6 +113,7 @@ impl Session {
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
+        faults: &Registry,
         out: &mut BytesMut,
     ) -> Option<Rest> {
         for _ in 0..TURN {
@@ -121,6 +131,12 @@ impl Session {
             }
             if !link.source.is_ready(link.credit) {
                 return Some(Rest::Empty);
+            }
+            if link.is_stalled(faults) {
+                return Some(Rest::Blocked);
+            }
+            if let Some((_, what)) = faults.strike(&link.place, broken(When::OnTransfer)) {
+                return Some(Rest::Broken(what));
             }
             self.write_delivery(key, max_frame_size, out)?;
         }
