@@ -17,14 +17,13 @@ fn partition(id: u32) -> Place {
 
 /// The limit that a link attached at a place gets.
 fn limit(faults: &Faults, id: u32) -> Option<u64> {
-    let struck = faults
+    faults
         .registry
         .strike(&partition(id), |kind| match kind {
             Kind::MaxMessageSize(bytes) => Some(*bytes),
             _ => None,
         })
-        .map(|(_, bytes)| bytes);
-    struck
+        .map(|(_, bytes)| bytes)
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     }
                 }
                 Some(Slot::Attaching(_, last)) => {
-                    *last = Some(flow.clone());
+                    *last = Some(*flow);
                     return Ok(());
                 }
                 Some(Slot::Detaching) => return Ok(()),

@@ -1,6 +1,7 @@
 //! The engine as a bare peer sees it, frame by frame, on the paused clock.
 
 mod connection;
+mod faults;
 mod links;
 mod peer;
 mod performatives;
