@@ -9,6 +9,7 @@ use crate::namespace::Namespace;
 use crate::service::Broker;
 use crate::tier::{Quotas, Tier};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an emulator is to be; see [`Emulator::builder`].
@@ -178,6 +179,7 @@ impl EmulatorBuilder {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
             clock: Clock::System,
+            faults: Arc::default(),
         };
         // A valid configuration has a key.
         let key = self

@@ -3,6 +3,7 @@
 use crate::access_key::AccessKey;
 use crate::builder::EmulatorBuilder;
 use crate::clients::ConnectionInfo;
+use crate::faults::Faults;
 #[cfg(feature = "health")]
 use crate::health::{HealthEndpoint, Watched};
 use crate::hub::Hub;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -46,6 +48,7 @@ pub struct Emulator {
     tls: Option<(SocketAddr, String)>,
     key: AccessKey,
     broker: Arc<Broker>,
+    faults: Faults,
     places: Arc<Semaphore>,
     max_connections: usize,
     stop: watch::Sender<bool>,
@@ -84,6 +87,7 @@ impl Emulator {
             None => (None, None),
         };
         let broker = Arc::new(broker);
+        let faults = Faults::new(Arc::clone(&broker.faults), Handle::current());
         let places = Arc::new(Semaphore::new(max_connections));
         let (stop, stopped) = watch::channel(false);
         let server = server::run(
@@ -98,6 +102,7 @@ impl Emulator {
             tls,
             key,
             broker,
+            faults,
             places,
             max_connections,
             stop,
@@ -290,6 +295,12 @@ impl Emulator {
     pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
         let changes = self.broker.namespace.changes();
         changes.until(|| holds(self)).await;
+    }
+
+    /// Where faults are injected: what the emulator is to do wrong, and where.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// How many connections are open.

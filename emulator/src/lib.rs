@@ -29,6 +29,7 @@
 //! | `health` | `/health` and `/metrics` over HTTP |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
+//! | `faults` | what is to go wrong; the hooks are in `wire` and `service` |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
 //! | `metrics`, `clients` | what is counted, who is connected |
 //! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `jwt`, .. | the state, without a word of AMQP |
@@ -50,6 +51,7 @@ mod clients;
 mod clock;
 mod config;
 mod emulator;
+pub mod faults;
 #[cfg(feature = "health")]
 mod health;
 mod hub;
@@ -77,6 +79,7 @@ pub use builder::{EmulatorBuilder, StartError};
 pub use clients::{ConnectionInfo, LinkInfo, LinkRole};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
+pub use faults::{Fault, FaultGuard, When};
 #[cfg(feature = "health")]
 pub use health::HealthEndpoint;
 pub use identify::{Identity, identify};

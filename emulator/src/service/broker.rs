@@ -2,12 +2,14 @@
 
 use super::address::{self, Address};
 use super::authorization::{Authorization, Claim};
-use super::message::Request;
+use super::faulty::refusal;
+use super::message::{Answer, Request};
 use super::receiver::{Answers, EventSource, Source};
 use super::sender::{EventSink, Node, Sink};
 use super::{cbs, management};
 use crate::access_key::Right;
 use crate::clock::Clock;
+use crate::faults::{AnswerFault, Registry};
 use crate::hub::Hub;
 use crate::namespace::Namespace;
 use crate::position::StartPosition;
@@ -45,6 +47,7 @@ pub(crate) struct Broker {
     pub(crate) acknowledgement_delay: Duration,
     /// By which tokens are valid.
     pub(crate) clock: Clock,
+    pub(crate) faults: Arc<Registry>,
 }
 
 /// A link that was accepted.
@@ -58,6 +61,19 @@ pub(crate) struct Attached {
 pub(crate) enum Endpoint {
     Sink(Sink),
     Source(Source, Option<Displaced>),
+}
+
+/// What a node does with a request.
+pub(crate) enum Reply {
+    Answer {
+        answer: Bytes,
+        /// The address it is to go to, where the request names one.
+        to: Option<String>,
+        /// How late it comes.
+        delay: Duration,
+    },
+    /// It never answers.
+    Silence,
 }
 
 impl From<ServiceError> for AmqpError {
@@ -80,11 +96,7 @@ impl Broker {
         attach: &Attach,
         authorization: &Authorization,
     ) -> Result<Attached, ServiceError> {
-        let terminus = match attach.role {
-            Role::Sender => &attach.target,
-            Role::Receiver => &attach.source,
-        };
-        let path = address::path(text_field(terminus, ADDRESS_FIELD).unwrap_or_default());
+        let path = path(attach);
         let address = Address::parse(path);
         let client_limit = attach
             .max_message_size
@@ -130,7 +142,7 @@ impl Broker {
         Ok(attached)
     }
 
-    /// Takes a request to a node. Returns the answer, and the address it is to go to where the request names one.
+    /// Takes a request to a node.
     ///
     /// # Errors
     ///
@@ -140,15 +152,41 @@ impl Broker {
         node: Node,
         message: &[u8],
         authorization: &mut Authorization,
-    ) -> DecodeResult<(Bytes, Option<String>)> {
+    ) -> DecodeResult<Reply> {
         let request = Request::decode(message)?;
         let now = self.clock.unix_seconds();
-        let answer = match node {
-            Node::Cbs => cbs::answer(&request, &self.namespace, authorization, now),
-            Node::Management => management::answer(&request, &self.namespace, authorization, now),
+        let fault = self.answer_fault(node, &request);
+        let (answer, delay) = match fault {
+            Some(AnswerFault::Ignore) => return Ok(Reply::Silence),
+            Some(AnswerFault::Refuse {
+                status,
+                description,
+            }) => (refusal(status, description), Duration::ZERO),
+            Some(AnswerFault::Delay(delay)) => {
+                (self.ask(node, &request, authorization, now), delay)
+            }
+            None => (self.ask(node, &request, authorization, now), Duration::ZERO),
         };
         self.count_answer(node, &request, &answer);
-        Ok((answer.encode(&request), request.reply_to))
+        let answer = answer.encode(&request);
+        Ok(Reply::Answer {
+            answer,
+            to: request.reply_to,
+            delay,
+        })
+    }
+
+    fn ask(
+        &self,
+        node: Node,
+        request: &Request,
+        authorization: &mut Authorization,
+        now: i64,
+    ) -> Answer {
+        match node {
+            Node::Cbs => cbs::answer(request, &self.namespace, authorization, now),
+            Node::Management => management::answer(request, &self.namespace, authorization, now),
+        }
     }
 
     /// Checks that what a link needs is still allowed.
@@ -183,6 +221,15 @@ impl Broker {
         let claim = Claim { right, path };
         self.check(&claim, authorization).map(|()| claim)
     }
+}
+
+/// The path of the far end of a link.
+pub(super) fn path(attach: &Attach) -> &str {
+    let terminus = match attach.role {
+        Role::Sender => &attach.target,
+        Role::Receiver => &attach.source,
+    };
+    address::path(text_field(terminus, ADDRESS_FIELD).unwrap_or_default())
 }
 
 pub(super) fn text_field(terminus: &Value, field: usize) -> Option<&str> {

@@ -9,6 +9,7 @@ mod batch;
 mod broker;
 mod cbs;
 mod delivery;
+mod faulty;
 mod management;
 mod message;
 mod receiver;
@@ -17,7 +18,8 @@ mod sender;
 
 pub(crate) use authorization::{Authorization, Claim};
 pub(crate) use batch::partition_key;
-pub(crate) use broker::{Attached, Broker, Endpoint};
+pub(crate) use broker::{Attached, Broker, Endpoint, Reply};
+pub(crate) use faulty::place;
 pub(crate) use message::first_body;
 pub(crate) use receiver::Source;
 pub(crate) use sender::{Node, Sink};

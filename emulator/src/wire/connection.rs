@@ -8,11 +8,13 @@ use super::error::{AmqpError, condition};
 use super::frame;
 use super::handshake::{IDLE_TIME_OUT, Peer, shake_hands};
 use super::io::{Broken, Io};
-use super::performative::Performative;
+use super::performative::{Attach, Performative};
 use super::session::Session;
 use crate::clients::ConnectionRecord;
-use crate::service::{Authorization, Broker};
+use crate::faults::FaultId;
+use crate::service::{Authorization, Broker, Node};
 use crate::texts;
+use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
@@ -45,6 +47,19 @@ pub(super) enum LinkEvent {
     /// Another receiver took its place.
     Displaced(LinkKey, AmqpError),
     /// Nothing: the link is gone.
+    /// A fault has held back a node's answer.
+    Answer {
+        channel: u16,
+        node: Node,
+        answer: Bytes,
+        to: Option<String>,
+    },
+    /// A fault has held back an attach.
+    Attach {
+        channel: u16,
+        id: u64,
+        attach: Box<Attach>,
+    },
     Stale,
 }
 
@@ -56,6 +71,8 @@ pub(super) enum Ending {
     Gone,
     /// We close it.
     Fault(AmqpError),
+    /// We hang up without a word.
+    Dropped,
 }
 
 impl From<Broken> for Ending {
@@ -93,6 +110,13 @@ pub(super) struct Connection<S> {
     pub(super) last_link: u64,
     /// Bytes of deliveries that are not complete, over all links.
     pub(super) held: usize,
+    /// Attaches and answers that faults hold back.
+    pub(super) late: usize,
+    /// A fault ends the connection.
+    pub(super) ending: Option<Ending>,
+    /// The last fault that has taken what it takes at once.
+    pub(super) faults_seen: FaultId,
+    faults_changed: watch::Receiver<()>,
 }
 
 pub(super) type Wait = BoxFuture<'static, LinkEvent>;
@@ -127,6 +151,10 @@ pub(crate) async fn serve<S>(
     match opened {
         Ok((peer, identity)) => {
             let mut connection = Connection {
+                faults_changed: broker.faults.subscribe(),
+                faults_seen: broker.faults.last(),
+                late: 0,
+                ending: None,
                 io,
                 acks: Acks::new(broker.acknowledgement_delay),
                 record: broker.namespace.clients().open(address, identity),
@@ -181,6 +209,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.end_unauthorized();
             self.acks.write_due(Instant::now(), &mut self.io.output);
             self.deliver();
+            if let Some(ending) = self.ending.take() {
+                return ending;
+            }
             let timer = self.next_timer();
             tokio::select! {
                 exchanged = self.io.exchange() => match exchanged {
@@ -188,6 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     Err(broken) => return broken.into(),
                 },
                 Some(event) = self.waits.next() => self.on_link_event(event),
+                Ok(()) = self.faults_changed.changed() => self.on_faults_changed(),
                 () = sleep_until(timer) => {
                     if let Err(error) = self.on_timer() {
                         return Ending::Fault(error);
@@ -204,6 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn take_frames(&mut self) -> Result<bool, AmqpError> {
         let now = Instant::now();
         while self.acks.has_room()
+            && self.ending.is_none()
             && let Some(frame) = self.io.take_frame().map_err(framing_error)?
         {
             if self.on_frame(&frame, now)? {
@@ -222,6 +255,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.enqueue(key);
             }
             LinkEvent::Displaced(key, reason) => self.detach(key, reason),
+            LinkEvent::Answer {
+                channel,
+                node,
+                answer,
+                to,
+            } => {
+                self.late -= 1;
+                // One whose link is gone meanwhile is lost.
+                let _ = self.route_answer(channel, node, answer, to.as_deref());
+            }
+            LinkEvent::Attach {
+                channel,
+                id,
+                attach,
+            } => {
+                self.late -= 1;
+                self.attach_late(channel, id, &attach);
+            }
             LinkEvent::Stale => {}
         }
     }
@@ -284,6 +335,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Io<S>, ending: Ending) {
     let error = match ending {
         Ending::Gone => return,
+        Ending::Dropped => {
+            let _ = timeout(CLOSE_TIME_OUT, io.flush()).await;
+            return;
+        }
         Ending::Closed => None,
         Ending::Fault(error) => Some(error),
     };

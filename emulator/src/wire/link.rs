@@ -2,6 +2,7 @@
 
 use super::performative::Transfer;
 use crate::clients::LinkRecord;
+use crate::faults::{FaultId, Kind, Place, Registry};
 use crate::service::{Sink, Source};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::AbortHandle;
@@ -17,22 +18,27 @@ pub(crate) struct IncomingLink {
     pub(crate) assembly: Assembly,
     /// Shows the link to those who look, and counts what it does.
     pub(crate) record: LinkRecord,
+    pub(crate) place: Place,
+    /// The fault that withholds credit.
+    pub(crate) withheld: Option<FaultId>,
 }
 
 impl IncomingLink {
     pub(crate) fn new(
         sink: Sink,
+        place: Place,
         initial_delivery_count: u32,
         max_message_size: u64,
         record: LinkRecord,
     ) -> Self {
-        record.set_credit(INCOMING_CREDIT);
         Self {
             sink,
             delivery_count: initial_delivery_count,
-            credit: INCOMING_CREDIT,
+            credit: 0,
             assembly: Assembly::new(max_message_size),
             record,
+            place,
+            withheld: None,
         }
     }
 
@@ -41,6 +47,13 @@ impl IncomingLink {
         self.credit = self.credit.checked_sub(1)?;
         self.delivery_count = self.delivery_count.wrapping_add(1);
         Some(self.credit <= INCOMING_CREDIT / 2)
+    }
+
+    /// Whether a fault withholds its credit.
+    pub(crate) fn has_no_credit(&mut self, faults: &Registry) -> bool {
+        faults.hold(&mut self.withheld, &self.place, |kind| {
+            matches!(kind, Kind::WithholdCredit)
+        })
     }
 
     pub(crate) fn refill(&mut self) {
@@ -64,6 +77,9 @@ pub(crate) struct OutgoingLink {
     pub(crate) queued: bool,
     /// Ends the wait for new events.
     pub(crate) wait: Option<AbortHandle>,
+    pub(crate) place: Place,
+    /// The fault that stalls deliveries.
+    pub(crate) stalled: Option<FaultId>,
     /// Shows the link to those who look, and counts what it does.
     pub(crate) record: LinkRecord,
     /// What was delivered since the record was told last.
@@ -84,7 +100,13 @@ pub(crate) struct Partial {
 }
 
 impl OutgoingLink {
-    pub(crate) fn new(id: u64, source: Source, settled: bool, record: LinkRecord) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        source: Source,
+        place: Place,
+        settled: bool,
+        record: LinkRecord,
+    ) -> Self {
         Self {
             id,
             source,
@@ -95,6 +117,8 @@ impl OutgoingLink {
             partial: None,
             queued: false,
             wait: None,
+            place,
+            stalled: None,
             record,
             unrecorded: Delivered::default(),
         }
@@ -138,6 +162,13 @@ impl OutgoingLink {
         self.credit = left;
         self.delivery_count = self.delivery_count.wrapping_add(1);
         true
+    }
+
+    /// Whether a fault stalls it.
+    pub(crate) fn is_stalled(&mut self, faults: &Registry) -> bool {
+        faults.hold(&mut self.stalled, &self.place, |kind| {
+            matches!(kind, Kind::StallDelivery)
+        })
     }
 
     /// Gives up all credit, as a drain asks when there is nothing to deliver.

@@ -17,6 +17,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod error;
 mod expiry;
+mod faulting;
 mod frame;
 mod handshake;
 mod inbound;

@@ -1,10 +1,12 @@
 //! How links deliver: in turns, while the client has credit and window and takes what is written.
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::faulting::broken;
 use super::frame::{self, FrameKind, HEADER_SIZE};
 use super::link::{OutgoingLink, Partial};
 use super::performative::Transfer;
 use super::session::{Session, Slot};
+use crate::faults::{Break, Registry, When};
 use crate::service::Source;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +24,8 @@ enum Rest {
     Blocked,
     /// There is nothing to deliver.
     Empty,
+    /// A fault takes it away.
+    Broken(Break),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -35,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Lets links deliver until all are at rest or enough is written.
     pub(super) fn deliver(&mut self) {
-        while self.io.has_room() {
+        while self.io.has_room() && self.ending.is_none() {
             let Some(key) = self.ready.pop_front() else {
                 return;
             };
@@ -43,7 +47,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let Some(Channel::Open(session)) = self.channels.get_mut(&key.channel) else {
                 continue;
             };
-            let turn = session.take_turn(key, max_frame_size, &mut self.io.output);
+            let faults = &self.broker.faults;
+            let turn = session.take_turn(key, max_frame_size, faults, &mut self.io.output);
             if let Some(link) = session.outgoing(key) {
                 link.record_delivered();
             }
@@ -51,6 +56,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Some(Rest::More) => self.ready.push_back(key),
                 Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
+                Some(Rest::Broken(what)) => {
+                    self.rest(key, false);
+                    self.break_off(what, key.channel, Some(key.handle));
+                }
                 None => {}
             }
         }
@@ -106,6 +115,7 @@ impl Session {
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
+        faults: &Registry,
         out: &mut BytesMut,
     ) -> Option<Rest> {
         for _ in 0..TURN {
@@ -121,7 +131,16 @@ impl Session {
             if link.credit == 0 {
                 return Some(Rest::Blocked);
             }
-            if !link.source.is_ready() || !self.write_delivery(key, max_frame_size, out)? {
+            if !link.source.is_ready() {
+                return Some(Rest::Empty);
+            }
+            if link.is_stalled(faults) {
+                return Some(Rest::Blocked);
+            }
+            if let Some((_, what)) = faults.strike(&link.place, broken(When::OnTransfer)) {
+                return Some(Rest::Broken(what));
+            }
+            if !self.write_delivery(key, max_frame_size, out)? {
                 return Some(Rest::Empty);
             }
         }

@@ -4,6 +4,7 @@ use super::connection::LinkKey;
 use super::error::{AmqpError, condition};
 use super::link::{IncomingLink, OutgoingLink};
 use super::performative::{Begin, Flow};
+use crate::faults::Place;
 use crate::service::{Claim, Node, Source};
 use std::collections::BTreeMap;
 
@@ -18,7 +19,9 @@ pub(crate) enum Slot {
     Incoming(IncomingLink),
     /// The peer receives.
     Outgoing(OutgoingLink),
-    /// We have detached; what still arrives is ignored until the peer's detach.
+    /// The peer's attach is answered later; the last flow it sent meanwhile.
+    Attaching(u64, Option<Flow>),
+    /// We have detached, or never answer; what still arrives is ignored until the peer's detach.
     Detaching,
 }
 
@@ -28,7 +31,16 @@ impl Slot {
         match self {
             Self::Incoming(link) => link.sink.claim(),
             Self::Outgoing(link) => link.source.claim(),
-            Self::Detaching => None,
+            Self::Attaching(..) | Self::Detaching => None,
+        }
+    }
+
+    /// Where its link leads, if there is one.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Incoming(link) => Some(&link.place),
+            Self::Outgoing(link) => Some(&link.place),
+            Self::Attaching(..) | Self::Detaching => None,
         }
     }
 }

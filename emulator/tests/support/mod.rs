@@ -240,7 +240,7 @@ impl Client {
 
     /// Goes on in a new session: after a refusal `fe2o3-amqp` 0.18.4 may send its own detach late, when the handle is
     /// another link's already.
-    async fn begin_anew(&mut self) {
+    pub async fn begin_anew(&mut self) {
         self.session = Session::begin(&mut self.connection).await.unwrap();
     }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod expiry;
+mod faults;
 mod links;
 mod peer;
 mod performatives;

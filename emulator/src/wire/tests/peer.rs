@@ -44,6 +44,7 @@ impl Peer {
                 start: Instant::now(),
                 unix_millis: UNIX_SECONDS * 1000,
             },
+            faults: Arc::default(),
         };
         let broker = Arc::new(broker);
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
