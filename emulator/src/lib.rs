@@ -46,6 +46,7 @@ mod config;
 mod emulator;
 mod hub;
 mod identify;
+mod line;
 mod namespace;
 mod ownership;
 mod partition_key;
