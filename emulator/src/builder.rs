@@ -6,6 +6,7 @@ use crate::namespace::Namespace;
 use crate::server::Listeners;
 use crate::service::Broker;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an emulator is to be; see [`Emulator::builder`].
@@ -92,6 +93,7 @@ impl EmulatorBuilder {
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
+            faults: Arc::default(),
         };
         // A valid configuration has a key.
         let key = self

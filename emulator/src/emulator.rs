@@ -2,6 +2,7 @@
 
 use crate::builder::EmulatorBuilder;
 use crate::config::AccessKey;
+use crate::faults::Faults;
 use crate::hub::Hub;
 use crate::receivers::ReceiverInfo;
 use crate::recorded::RecordedEvent;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -37,6 +39,7 @@ pub struct Emulator {
     address: SocketAddr,
     key: AccessKey,
     broker: Arc<Broker>,
+    faults: Faults,
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
@@ -61,6 +64,7 @@ impl Emulator {
     pub(crate) fn serve(listeners: Listeners, broker: Broker, key: AccessKey) -> io::Result<Self> {
         let address = listeners.address()?;
         let broker = Arc::new(broker);
+        let faults = Faults::new(Arc::clone(&broker.faults), Handle::current());
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let (stop, stopped) = watch::channel(false);
         let server = server::run(listeners, Arc::clone(&broker), Arc::clone(&places), stopped);
@@ -68,6 +72,7 @@ impl Emulator {
             address,
             key,
             broker,
+            faults,
             places,
             stop,
             server: Some(tokio::spawn(server)),
@@ -163,6 +168,12 @@ impl Emulator {
     /// Dropping the future has no effect.
     pub async fn wait_for_receivers(&self, hub: &str, count: usize) {
         self.hub(hub).wait_for_receivers(count).await;
+    }
+
+    /// Where faults are injected: what the emulator is to do wrong, and where.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// How many connections are open.

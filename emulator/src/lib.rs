@@ -27,6 +27,7 @@
 //! | `emulator`, `builder`, `server` | the front door, the sockets |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
+//! | `faults` | what is to go wrong; the hooks are in `wire` and `service` |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
 //! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
 //!
@@ -44,6 +45,7 @@ mod builder;
 mod clock;
 mod config;
 mod emulator;
+pub mod faults;
 mod hub;
 mod identify;
 mod line;
@@ -64,6 +66,7 @@ mod wire;
 pub use builder::{EmulatorBuilder, StartError};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
+pub use faults::{Fault, FaultGuard, When};
 pub use identify::{Identity, identify};
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;

@@ -7,6 +7,7 @@ use super::receiver::{Answers, EventSource, Source};
 use super::sender::{EventSink, Node, Sink};
 use super::{cbs, management};
 use crate::clock;
+use crate::faults::Registry;
 use crate::hub::Hub;
 use crate::namespace::Namespace;
 use crate::position::StartPosition;
@@ -40,6 +41,7 @@ const MAX_REQUEST_SIZE: u64 = 64 * 1024;
 pub(crate) struct Broker {
     pub(crate) namespace: Namespace,
     pub(crate) acknowledgement_delay: Duration,
+    pub(crate) faults: Arc<Registry>,
 }
 
 /// A link that was accepted.

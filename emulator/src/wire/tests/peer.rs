@@ -32,6 +32,7 @@ impl Peer {
         let broker = Broker {
             namespace: Namespace::new(config),
             acknowledgement_delay: Duration::ZERO,
+            faults: Arc::default(),
         };
         let broker = Arc::new(broker);
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
