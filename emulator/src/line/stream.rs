@@ -1,6 +1,7 @@
 //! A byte stream that behaves as its line is told.
 
-use super::half::{Half, Mishap, Shape};
+use super::half::{Armed, Half, Shape};
+use crate::faults::FaultId;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::io;
@@ -12,25 +13,32 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How much is read off the socket at once where bytes are looked at.
 const CHUNK: usize = 16 * 1024;
 
-/// What has changed for a connection's line.
+/// What holds for a connection's line from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Orders {
-    /// Bytes on their way from the client.
-    pub(crate) from_client: Shape,
-    /// Bytes on their way to the client.
-    pub(crate) to_client: Shape,
-    /// What is to befall bytes from the client, from now on.
-    pub(crate) mishaps_from_client: Vec<Mishap>,
-    /// What is to befall bytes to the client, from now on.
-    pub(crate) mishaps_to_client: Vec<Mishap>,
-    /// From now on nothing passes either way, and neither side is told.
+    pub(crate) from_client: Direction,
+    pub(crate) to_client: Direction,
+    /// The faults whose mishaps may still come about.
+    pub(crate) holding: Vec<FaultId>,
+    /// Nothing passes any more either way, and neither side is told.
     pub(crate) dead: bool,
+}
+
+/// What holds for bytes on their way in one direction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Direction {
+    pub(crate) shape: Shape,
+    /// What is new.
+    pub(crate) armed: Vec<Armed>,
 }
 
 /// Who gives a line its orders.
 pub(crate) trait Orderer {
-    /// What has changed since the last call; asked before every read and write, so it has to be cheap.
+    /// The orders, if they changed since the last call; asked before every read and write, so it has to be cheap.
     fn news(&mut self) -> Option<Orders>;
+
+    /// A mishap of a fault has come about.
+    fn befallen(&mut self, fault: FaultId);
 }
 
 /// A byte stream behind a line.
@@ -69,15 +77,28 @@ impl<S, O: Orderer> Line<S, O> {
         let Some(orders) = self.orderer.news() else {
             return;
         };
-        self.from_client.shape = orders.from_client;
-        self.to_client.shape = orders.to_client;
-        for mishap in orders.mishaps_from_client {
-            self.from_client.befall(mishap);
+        for (half, direction) in [
+            (&mut self.from_client, orders.from_client),
+            (&mut self.to_client, orders.to_client),
+        ] {
+            half.shape = direction.shape;
+            half.disarm(|fault| orders.holding.contains(&fault));
+            direction
+                .armed
+                .into_iter()
+                .for_each(|armed| half.arm(armed));
         }
-        for mishap in orders.mishaps_to_client {
-            self.to_client.befall(mishap);
-        }
+        self.tell();
         self.dead |= orders.dead;
+    }
+
+    /// Tells of the mishaps that came about.
+    fn tell(&mut self) {
+        let befallen = [&mut self.from_client, &mut self.to_client]
+            .map(|half| std::mem::take(&mut half.befallen));
+        for fault in befallen.into_iter().flatten() {
+            self.orderer.befallen(fault);
+        }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -104,6 +125,7 @@ impl<S: AsyncRead + Unpin, O: Orderer> Line<S, O> {
                 Poll::Pending => break,
             }
         }
+        self.tell();
         Ok(())
     }
 }
@@ -188,6 +210,7 @@ impl<S: AsyncWrite + Unpin, O: Orderer + Unpin> AsyncWrite for Line<S, O> {
         }
         let count = this.to_client.room().min(buf.len());
         this.to_client.push(Instant::now(), &buf[..count]);
+        this.tell();
         Poll::Ready(Ok(count))
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::line::Mishap;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +20,8 @@ impl Orderer for Desk {
     fn news(&mut self) -> Option<Orders> {
         self.0.lock().unwrap().take()
     }
+
+    fn befallen(&mut self, _fault: FaultId) {}
 }
 
 fn line(orders: Orders) -> (DuplexStream, Line<DuplexStream, Desk>, Desk) {
@@ -29,16 +32,36 @@ fn line(orders: Orders) -> (DuplexStream, Line<DuplexStream, Desk>, Desk) {
 }
 
 fn to_client(shape: Shape) -> Orders {
+    let to_client = Direction {
+        shape,
+        ..Direction::default()
+    };
     Orders {
-        to_client: shape,
+        to_client,
         ..Orders::default()
     }
 }
 
 fn from_client(shape: Shape) -> Orders {
+    let from_client = Direction {
+        shape,
+        ..Direction::default()
+    };
     Orders {
-        from_client: shape,
+        from_client,
         ..Orders::default()
+    }
+}
+
+fn armed(mishap: Mishap, after: u64) -> Direction {
+    let fault = FaultId::default();
+    Direction {
+        armed: vec![Armed {
+            fault,
+            mishap,
+            after,
+        }],
+        ..Direction::default()
     }
 }
 
@@ -118,7 +141,7 @@ async fn slices_are_seen_one_by_one_on_both_sides() {
 #[tokio::test]
 async fn a_cut_line_carries_the_bytes_before_the_cut_and_breaks() {
     let (mut client, mut line, _desk) = line(Orders {
-        mishaps_from_client: vec![Mishap::Cut(5)],
+        from_client: armed(Mishap::Cut, 5),
         ..Orders::default()
     });
     client.write_all(b"abcdefgh").await.unwrap();
@@ -135,7 +158,7 @@ async fn a_cut_line_carries_the_bytes_before_the_cut_and_breaks() {
 #[tokio::test]
 async fn a_line_cut_towards_the_client_delivers_what_was_before_the_cut() {
     let (mut client, mut line, _desk) = line(Orders {
-        mishaps_to_client: vec![Mishap::Cut(5)],
+        to_client: armed(Mishap::Cut, 5),
         ..Orders::default()
     });
     assert!(line.write_all(b"abcdefgh").await.is_err());
@@ -148,7 +171,7 @@ async fn a_line_cut_towards_the_client_delivers_what_was_before_the_cut() {
 #[tokio::test]
 async fn one_byte_is_corrupted_and_the_line_is_clean_again() {
     let (mut client, mut line, _desk) = line(Orders {
-        mishaps_to_client: vec![Mishap::Corrupt(2)],
+        to_client: armed(Mishap::Corrupt, 2),
         ..Orders::default()
     });
     line.write_all(b"abcd").await.unwrap();
