@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `emulator`, `builder`, `server` | the front door |
 //! | `listen` | the ways in: ports, TLS, WebSockets |
+//! | `line` | what a long, narrow or broken line does to bytes |
 //! | `health` | `/health` and `/metrics` over HTTP |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
@@ -57,6 +58,7 @@ mod health;
 mod hub;
 mod identify;
 mod jwt;
+mod line;
 mod listen;
 mod metrics;
 mod namespace;

@@ -1,5 +1,7 @@
 //! Accepting connections, and a task for each.
 
+use crate::faults::LineOrders;
+use crate::line::Line;
 use crate::listen::{self, Listeners};
 use crate::service::Broker;
 use crate::texts::condition;
@@ -52,6 +54,8 @@ pub(crate) async fn run(
                         let Ok(stream) = entered else {
                             return;
                         };
+                        let orders = LineOrders::new(Arc::clone(&broker.faults));
+                        let stream = Line::new(stream, orders);
                         if admitted {
                             wire::serve(stream, address, broker, stop).await;
                         } else {

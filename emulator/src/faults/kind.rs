@@ -1,5 +1,6 @@
 //! What a fault does.
 
+use super::line::LineFault;
 use crate::wire::error::AmqpError;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub(crate) enum Kind {
     WithholdCredit,
     StallDelivery,
     Answer(AnswerFault),
+    Line(LineFault),
 }
 
 /// What becomes of a message that was sent.

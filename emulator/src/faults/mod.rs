@@ -45,12 +45,18 @@
 //! | [`Fault::max_message_size`] | a lower limit in the attach, and larger messages rejected | splitting batches anew |
 //! | [`Fault::withhold_credit`] | a link without credit | producers that wait, memory that does not grow |
 //! | [`Fault::stall_delivery`] | silence, then every event | liveness checks of consumers |
+//! | [`Fault::latency`], [`Fault::bandwidth`] | a long or a narrow line | throughput over distance, time-outs |
+//! | [`Fault::slices`] | frames that come in pieces, byte by byte | decoding |
+//! | [`Fault::corrupt`] | a byte that is wrong | an error and a new connection, never an abort |
+//! | [`Fault::cut`] | a socket that closes in mid frame | lost connections |
+//! | [`Fault::half_open`] | silence | dead peers noticed |
 //! | [`Fault::refuse_tokens`], [`Fault::delay_tokens`], [`Fault::ignore_tokens`] | any status from `$cbs`, late or never | renewal of tokens |
 //! | [`Fault::refuse_management`], [`Fault::delay_management`], [`Fault::ignore_management`] | any status from `$management`, late or never | queries about hubs and partitions |
 
 mod fault;
 mod guard;
 mod kind;
+mod line;
 mod registry;
 mod scope;
 #[cfg(test)]
@@ -60,6 +66,7 @@ pub use fault::Fault;
 pub use guard::FaultGuard;
 pub use kind::When;
 pub(crate) use kind::{AnswerFault, AttachFault, Break, Failure, Kind, OutcomeFault};
+pub(crate) use line::LineOrders;
 pub(crate) use registry::{FaultId, Immediate, Registry};
 pub(crate) use scope::{LinkKind, Place};
 

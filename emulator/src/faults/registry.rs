@@ -2,8 +2,9 @@
 
 use super::fault::Fault;
 use super::kind::{Break, Kind, When};
+use super::line::LineFault;
 use super::scope::{Place, Scope};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,6 +18,8 @@ pub(crate) struct FaultId(u64);
 pub(crate) struct Registry {
     /// How many are injected.
     count: AtomicUsize,
+    /// Changes whenever a fault is injected or over.
+    version: AtomicU64,
     state: Mutex<State>,
     changes: watch::Sender<()>,
 }
@@ -50,6 +53,15 @@ impl Injected {
 
     /// Takes a chance to strike; `false` if it is let pass or none is left.
     fn strike(&mut self) -> bool {
+        let taken = self.take();
+        if taken {
+            self.struck.send_modify(|struck| *struck += 1);
+        }
+        taken
+    }
+
+    /// The same, not counted yet.
+    fn take(&mut self) -> bool {
         if !self.holds() {
             return false;
         }
@@ -63,7 +75,6 @@ impl Injected {
             };
             *times = left;
         }
-        self.struck.send_modify(|struck| *struck += 1);
         true
     }
 }
@@ -85,7 +96,7 @@ impl Registry {
             ends,
             struck: Arc::clone(&struck),
         });
-        self.count.store(state.injected.len(), Ordering::Relaxed);
+        self.changed(&state);
         drop(state);
         self.changes.send_replace(());
         (id, struck)
@@ -97,7 +108,7 @@ impl Registry {
         let before = state.injected.len();
         state.injected.retain(|injected| injected.id != id);
         let ended = state.injected.len() < before;
-        self.count.store(state.injected.len(), Ordering::Relaxed);
+        self.changed(&state);
         drop(state);
         if ended {
             self.changes.send_replace(());
@@ -169,6 +180,42 @@ impl Registry {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The faults of the line that hold for a connection, and whether each is new to it; it has `taken` some before.
+    /// New ones are not counted yet: see [`Registry::count_strike`].
+    pub(super) fn line_faults(&self, taken: &[FaultId]) -> Vec<(FaultId, LineFault, bool)> {
+        let mut state = self.state();
+        let concerned = state.injected.iter_mut().filter_map(|injected| {
+            let Kind::Line(fault) = injected.fault.kind else {
+                return None;
+            };
+            let is_new = !taken.contains(&injected.id);
+            let holds = match is_new {
+                true => injected.fault.scope.is_everywhere() && injected.take(),
+                false => injected.holds(),
+            };
+            holds.then_some((injected.id, fault, is_new))
+        });
+        concerned.collect()
+    }
+
+    /// Counts a strike that was taken before; one of a fault that is over does not count any more.
+    pub(super) fn count_strike(&self, id: FaultId) {
+        let state = self.state();
+        if let Some(injected) = state.injected.iter().find(|injected| injected.id == id) {
+            injected.struck.send_modify(|struck| *struck += 1);
+        }
+    }
+
+    /// Another number than before whenever a fault was injected or is over; 0 until the first.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    fn changed(&self, state: &State) {
+        self.count.store(state.injected.len(), Ordering::Relaxed);
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The fault injected last, over or not.
