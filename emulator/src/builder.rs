@@ -4,7 +4,7 @@ use crate::access_key::AccessKey;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, HubConfig};
 use crate::emulator::Emulator;
-use crate::listen::{Certificate, CertificateError, Listeners, Port, Tls};
+use crate::listen::{Certificate, CertificateError, Listeners, Tls};
 use crate::namespace::Namespace;
 use crate::service::Broker;
 use crate::tier::{Quotas, Tier};
@@ -171,10 +171,9 @@ impl EmulatorBuilder {
         self.config.max_message_size = self.max_message_size.unwrap_or(quotas.message_size);
         self.config.validate()?;
         let tls = self.certificate.as_ref().map(Tls::new).transpose()?;
-        let port = bind(self.port)?;
         // The port takes TLS, too: it need not be bound twice.
         let tls_port = self.tls_port.filter(|&tls| tls == 0 || tls != self.port);
-        let listeners = Listeners::new(port, tls_port.map(bind).transpose()?);
+        let listeners = Listeners::bind(self.port, tls_port)?;
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
@@ -197,10 +196,6 @@ impl EmulatorBuilder {
         }
         Ok(emulator)
     }
-}
-
-fn bind(port: u16) -> Result<Port, StartError> {
-    Port::bind(port).map_err(|source| StartError::of_port(port, source))
 }
 
 /// An emulator could not start.

@@ -18,8 +18,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// The port of AMQP without TLS, which connection strings leave out.
 const AMQP_PORT: u16 = 5672;
@@ -51,8 +52,10 @@ pub struct Emulator {
     faults: Faults,
     places: Arc<Semaphore>,
     max_connections: usize,
+    /// Whether it is down, or is to be.
     stop: watch::Sender<bool>,
-    server: Option<JoinHandle<()>>,
+    acceptor: Option<TlsAcceptor>,
+    server: Mutex<Option<JoinHandle<()>>>,
     #[cfg(feature = "health")]
     health: Option<HealthEndpoint>,
 }
@@ -92,7 +95,7 @@ impl Emulator {
         let (stop, stopped) = watch::channel(false);
         let server = server::run(
             listeners,
-            acceptor,
+            acceptor.clone(),
             Arc::clone(&broker),
             Arc::clone(&places),
             stopped,
@@ -106,7 +109,8 @@ impl Emulator {
             places,
             max_connections,
             stop,
-            server: Some(tokio::spawn(server)),
+            acceptor,
+            server: Mutex::new(Some(tokio::spawn(server))),
             #[cfg(feature = "health")]
             health: None,
         })
@@ -315,15 +319,56 @@ impl Emulator {
     ///
     /// It stops all the same if the future is dropped.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
-        if let Some(server) = self.server.take() {
-            // It fails only if the runtime shuts down, and then it has stopped, too.
-            let _ = server.await;
-        }
+        self.suspend().await;
         #[cfg(feature = "health")]
         if let Some(health) = self.health.take() {
             health.stop().await;
         }
+    }
+
+    /// Goes down: closes every connection with `amqp:connection:forced`, and the ports. Events, tokens of no
+    /// connection and faults stay. Nothing happens if it is down.
+    ///
+    /// # Cancel safety
+    ///
+    /// It goes down all the same if the future is dropped.
+    pub async fn suspend(&self) {
+        let mut server = self.server.lock().await;
+        self.stop.send_replace(true);
+        if let Some(running) = server.as_mut() {
+            // It fails only if the runtime shuts down, and then it has stopped, too.
+            let _ = running.await;
+            *server = None;
+        }
+    }
+
+    /// Comes back after [`suspend`](Self::suspend), on the same ports and with the same events. Nothing happens if it
+    /// is up.
+    ///
+    /// # Errors
+    ///
+    /// If another program has taken a port meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// It stays down if the future is dropped.
+    pub async fn resume(&self) -> Result<(), crate::StartError> {
+        let mut server = self.server.lock().await;
+        if server.is_some() {
+            return Ok(());
+        }
+        let tls = self.tls_address().map(|address| address.port());
+        let tls = tls.filter(|&port| port != self.address.port());
+        let listeners = Listeners::bind(self.address.port(), tls)?;
+        self.stop.send_replace(false);
+        *server = Some(tokio::spawn(server::run(
+            listeners,
+            self.acceptor.clone(),
+            Arc::clone(&self.broker),
+            Arc::clone(&self.places),
+            self.stop.subscribe(),
+        )));
+        Ok(())
     }
 
     fn hub(&self, name: &str) -> &Hub {

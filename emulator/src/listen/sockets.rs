@@ -1,5 +1,6 @@
 //! The listening sockets.
 
+use crate::builder::StartError;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,8 +23,17 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    pub(crate) fn new(port: Port, tls_port: Option<Port>) -> Self {
-        Self { port, tls_port }
+    /// Binds the port, and the one for TLS if there is to be one; 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// If a port is taken or not allowed.
+    pub(crate) fn bind(port: u16, tls_port: Option<u16>) -> Result<Self, StartError> {
+        let bind = |port| Port::bind(port).map_err(|source| StartError::of_port(port, source));
+        Ok(Self {
+            port: bind(port)?,
+            tls_port: tls_port.map(bind).transpose()?,
+        })
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
