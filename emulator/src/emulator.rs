@@ -318,6 +318,7 @@ impl Emulator {
     /// # Cancel safety
     ///
     /// It stops all the same if the future is dropped.
+    #[cfg_attr(not(feature = "health"), expect(unused_mut))]
     pub async fn stop(mut self) {
         self.suspend().await;
         #[cfg(feature = "health")]
