@@ -20,6 +20,12 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// Waits up to `first`, doubling up to `limit`.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn new(first: Duration, limit: Duration) -> Self {
+        Self { first, limit }
+    }
+
     /// The wait after so many failures in a row, but not less than the service
     /// asked for.
     pub(crate) fn delay(&self, failures: u32, asked: Option<Duration>) -> Duration {
