@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Waits that double up to a limit, each a random part of it ("full jitter"):
 /// clients that failed together do not come back together.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Backoff {
     first: Duration,
     limit: Duration,
@@ -21,7 +21,6 @@ impl Default for Backoff {
 
 impl Backoff {
     /// Waits up to `first`, doubling up to `limit`.
-    #[cfg(feature = "amqp")]
     pub(crate) fn new(first: Duration, limit: Duration) -> Self {
         Self { first, limit }
     }
