@@ -6,6 +6,7 @@ use crate::namespace::Namespace;
 use crate::server::Listeners;
 use crate::service::Broker;
 use std::io;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What an emulator is to be; see [`Emulator::builder`].
@@ -66,6 +67,24 @@ impl EmulatorBuilder {
     /// The largest message taken, a batch counting as one, in bytes. Defaults to 1 MiB.
     pub fn max_message_size(mut self, bytes: u64) -> Self {
         self.config.max_message_size = bytes;
+        self
+    }
+
+    /// The throughput units of the namespace: 1,000,000 bytes or 1000 events in per second and unit, 2,000,000 bytes
+    /// or 4096 events out, whichever is reached first. Defaults to none: nothing is throttled.
+    ///
+    /// A batch over the limit is rejected with `com.microsoft:server-busy`; receivers are slowed down. Up to a
+    /// second's worth may go at once. Management calls count as events in, and are limited to 50 per second and hub.
+    /// [`Emulator::set_throughput_units`] changes them later.
+    pub fn throughput_units(mut self, units: NonZeroU32) -> Self {
+        self.config.throughput_units = Some(units);
+        self
+    }
+
+    /// Whether each partition takes in 1,000,000 bytes per second at most, what the service recommends. Defaults to
+    /// `false`. [`Emulator::set_partition_throttling`] changes it later.
+    pub fn partition_throttling(mut self, on: bool) -> Self {
+        self.config.partition_throttling = on;
         self
     }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// The consumer group that every hub has.
 pub(crate) const DEFAULT_GROUP: &str = "$Default";
 
-const MAX_PARTITIONS: u32 = 1024;
+pub(crate) const MAX_PARTITIONS: u32 = 1024;
 const MAX_HUB_NAME: usize = 256;
 const MAX_GROUP_NAME: usize = 50;
 const MAX_GROUPS: usize = 1000;
@@ -170,6 +171,10 @@ pub(crate) struct Config {
     pub(crate) retention_bytes: u64,
     /// Largest batch accepted, in bytes.
     pub(crate) max_message_size: u64,
+    /// `None`: nothing is throttled.
+    pub(crate) throughput_units: Option<NonZeroU32>,
+    /// Whether each partition takes in a megabyte per second at most.
+    pub(crate) partition_throttling: bool,
 }
 
 impl Default for Config {
@@ -180,6 +185,8 @@ impl Default for Config {
             keys: vec![AccessKey::new("RootManageSharedAccessKey", "SAS_KEY_VALUE")],
             retention_bytes: 1 << 30,
             max_message_size: 1 << 20,
+            throughput_units: None,
+            partition_throttling: false,
         }
     }
 }

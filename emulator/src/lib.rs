@@ -28,7 +28,7 @@
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
-//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
+//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `throughput`, .. | the state, without a word of AMQP |
 //!
 //! Events are kept as the bytes they came in: a batch is split without decoding its events, and a
 //! delivery is the stored bytes behind freshly written annotations. Nothing here is shared with
@@ -44,6 +44,7 @@ mod builder;
 mod clock;
 mod config;
 mod emulator;
+mod growth;
 mod hub;
 mod identify;
 mod namespace;
@@ -58,11 +59,13 @@ mod sas;
 mod server;
 mod service;
 mod texts;
+mod throughput;
 mod wire;
 
 pub use builder::{EmulatorBuilder, StartError};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
+pub use growth::PartitionCountError;
 pub use identify::{Identity, identify};
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;

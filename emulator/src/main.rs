@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -33,6 +34,16 @@ struct Arguments {
     /// Bytes of events to keep in memory over all hubs; the oldest go first
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     retention: u64,
+
+    /// Throughput units: per unit and second 1 MB or 1000 events in, 2 MB or 4096 events out
+    ///
+    /// Senders above it are told that the server is busy, receivers are slowed down. Without it nothing is throttled.
+    #[arg(long, value_name = "N")]
+    throughput_units: Option<NonZeroU32>,
+
+    /// Limit each partition to 1 MB in per second, too
+    #[arg(long)]
+    partition_throttling: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -63,7 +74,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let interrupted = interrupted()?;
     let mut builder = Emulator::builder()
         .port(arguments.port)
-        .retention_bytes(arguments.retention);
+        .retention_bytes(arguments.retention)
+        .partition_throttling(arguments.partition_throttling);
+    if let Some(units) = arguments.throughput_units {
+        builder = builder.throughput_units(units);
+    }
     for hub in arguments.hubs {
         builder = builder.hub(hub);
     }

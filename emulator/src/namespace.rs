@@ -1,13 +1,16 @@
 //! The namespace: all hubs, and the keys that open them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{AccessKey, Config};
+use crate::growth;
+use crate::growth::PartitionCountError;
 use crate::hub::Hub;
 use crate::retention::Retention;
 use crate::sas::{self, Authorized};
 use crate::texts::{self, Scope, ServiceError};
+use crate::throughput::Throughput;
 
 /// All hubs of an emulator, and the keys that open them.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub(crate) struct Namespace {
     hubs: HashMap<String, Arc<Hub>>,
     keys: Vec<AccessKey>,
     max_message_size: u64,
+    throughput: Arc<Throughput>,
+    retention: Arc<Retention>,
+    /// Held while a hub grows.
+    growing: Mutex<()>,
 }
 
 impl Namespace {
@@ -24,16 +31,46 @@ impl Namespace {
     pub(crate) fn new(config: &Config) -> Self {
         let partitions = config.hubs.iter().map(|hub| u64::from(hub.partitions()));
         let retention = Retention::new(config.retention_bytes, partitions.sum());
-        let hubs = config.hubs.iter().map(|hub| {
-            let name = hub.name().to_ascii_lowercase();
-            (name, Arc::new(Hub::new(&config.namespace, hub, &retention)))
+        let throughput = Throughput::new(config.throughput_units, config.partition_throttling);
+        let hubs = config.hubs.iter().map(|config_of_hub| {
+            let name = config_of_hub.name().to_ascii_lowercase();
+            let hub = Hub::new(&config.namespace, config_of_hub, &retention, &throughput);
+            (name, Arc::new(hub))
         });
         Self {
             name: config.namespace.clone(),
             hubs: hubs.collect(),
             keys: config.keys.clone(),
             max_message_size: config.max_message_size,
+            throughput,
+            retention,
+            growing: Mutex::default(),
         }
+    }
+
+    /// What the namespace may take in and give out.
+    pub(crate) fn throughput(&self) -> &Throughput {
+        &self.throughput
+    }
+
+    /// Raises the number of partitions of one of its hubs.
+    ///
+    /// # Errors
+    ///
+    /// If the hub has more than that, or may not have as many.
+    pub(crate) fn grow(&self, hub: &Hub, partitions: u32) -> Result<(), PartitionCountError> {
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let added = growth::added(hub.name(), hub.partition_count(), partitions)?;
+        if added == 0 {
+            return Ok(());
+        }
+        self.retention.grow(added.into());
+        // The others make room for the shares of the new ones before these are there to be filled.
+        for hub in self.hubs.values() {
+            hub.partitions().iter().for_each(|log| log.drop_excess());
+        }
+        hub.grow(partitions, &self.retention);
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -113,6 +113,11 @@ impl PartitionLog {
         appended
     }
 
+    /// Drops the oldest events that retention does not allow any more.
+    pub(crate) fn drop_excess(&self) {
+        self.events().drop_excess();
+    }
+
     /// Reads events from `sequence` on (from the oldest kept, if that is later) into `into`: at
     /// most `max_events` and `max_bytes` of sections, but at least one if there is any. Returns
     /// the sequence number to go on from.

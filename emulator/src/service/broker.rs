@@ -185,7 +185,7 @@ fn receiver(hub: &Hub, group: &str, id: &str, attach: &Attach) -> Result<Endpoin
         .find_map(|key| attach.properties.get(key)?.as_text());
     let (lease, displaced) = hub.attach_receiver(group, id, epoch, name.map(str::to_owned))?;
     let runtime_metrics = attach.desired_capabilities.has_symbol(RUNTIME_METRICS);
-    let events = EventSource::new(Arc::clone(log), next, runtime_metrics, lease);
+    let events = EventSource::new(log, next, runtime_metrics, lease, hub.egress_share());
     Ok(Endpoint::Source(Source::Events(events), Some(displaced)))
 }
 

@@ -17,5 +17,5 @@ mod sender;
 pub(crate) use authorization::Authorization;
 pub(crate) use broker::{Attached, Broker, Endpoint};
 pub(crate) use message::first_body;
-pub(crate) use receiver::Source;
+pub(crate) use receiver::{Source, Supply};
 pub(crate) use sender::{Node, Sink};

@@ -4,6 +4,7 @@ use super::delivery;
 use super::sender::Node;
 use crate::partition_log::{LoggedEvent, PartitionLog};
 use crate::receivers::ReceiverLease;
+use crate::throughput::EgressShare;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,19 +21,42 @@ pub(crate) enum Source {
     Answers(Answers),
 }
 
+/// Whether a source has a message to deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Supply {
+    Ready,
+    Empty,
+    /// It has, but more than the namespace gives out now.
+    Throttled,
+}
+
 impl Source {
     /// Whether there is a message to deliver now, for a client that would take `credit` of them.
-    pub(crate) fn is_ready(&mut self, credit: u32) -> bool {
-        match self {
+    pub(crate) fn supply(&mut self, credit: u32) -> Supply {
+        let has_message = match self {
             Self::Events(events) => events.is_ready(credit),
             Self::Answers(answers) => !answers.queue.is_empty(),
+        };
+        if !has_message {
+            return Supply::Empty;
+        }
+        match self {
+            Self::Answers(_) => Supply::Ready,
+            Self::Events(events) => match events.share.allows() {
+                true => Supply::Ready,
+                false => Supply::Throttled,
+            },
         }
     }
 
     /// Writes the next message, if there is one.
     pub(crate) fn write_next(&mut self, out: &mut BytesMut) {
         match self {
-            Self::Events(events) => events.write_next(out),
+            Self::Events(events) => {
+                let before = out.len();
+                events.write_next(out);
+                events.share.charge(out.len() - before);
+            }
             Self::Answers(answers) => {
                 if let Some(answer) = answers.queue.pop_front() {
                     out.extend_from_slice(&answer);
@@ -50,6 +74,8 @@ pub(crate) struct EventSource {
     read: Vec<LoggedEvent>,
     delivered: usize,
     runtime_metrics: bool,
+    /// What may be delivered of it.
+    pub(crate) share: EgressShare,
     /// Keeps the place at the partition.
     _lease: ReceiverLease,
 }
@@ -60,6 +86,7 @@ impl EventSource {
         next: i64,
         runtime_metrics: bool,
         lease: ReceiverLease,
+        share: EgressShare,
     ) -> Self {
         Self {
             log,
@@ -67,6 +94,7 @@ impl EventSource {
             read: Vec::new(),
             delivered: 0,
             runtime_metrics,
+            share,
             _lease: lease,
         }
     }

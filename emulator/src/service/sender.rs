@@ -36,7 +36,7 @@ impl EventSink {
     ///
     /// # Errors
     ///
-    /// If it cannot be decoded; nothing is stored then.
+    /// If it cannot be decoded, or more is sent than may be; nothing is stored then.
     pub(crate) fn store(&self, format: u32, message: &Bytes) -> Result<(), AmqpError> {
         let batch = batch::split(format, message).map_err(|error| {
             AmqpError::new(
@@ -50,6 +50,8 @@ impl EventSink {
                 Some(key) => self.hub.partition_for_key(key),
                 None => self.hub.next_round_robin(),
             });
+        self.hub
+            .admit_batch(message.len(), batch.events.len(), partition)?;
         self.hub.partitions()[partition as usize].append(batch.events);
         Ok(())
     }

@@ -39,6 +39,8 @@ pub(super) struct LinkKey {
 pub(super) enum LinkEvent {
     /// Its partition has events again.
     Ready(LinkKey),
+    /// It may deliver more of what the namespace gives out.
+    Granted(LinkKey),
     /// Another receiver took its place.
     Displaced(LinkKey, AmqpError),
     /// Nothing: the link is gone.
@@ -183,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn on_link_event(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Ready(key) => self.enqueue(key),
+            LinkEvent::Granted(key) => self.on_granted(key),
             LinkEvent::Displaced(key, reason) => self.detach(key, reason),
             LinkEvent::Stale => {}
         }

@@ -55,6 +55,8 @@ pub(crate) struct OutgoingLink {
     pub(crate) queued: bool,
     /// Ends the wait for new events.
     pub(crate) wait: Option<AbortHandle>,
+    /// Ends the wait for its turn at what the namespace gives out.
+    pub(crate) turn: Option<AbortHandle>,
 }
 
 /// The rest of a delivery that has begun.
@@ -75,6 +77,7 @@ impl OutgoingLink {
             partial: None,
             queued: false,
             wait: None,
+            turn: None,
         }
     }
 
@@ -107,9 +110,8 @@ impl OutgoingLink {
 
 impl Drop for OutgoingLink {
     fn drop(&mut self) {
-        if let Some(wait) = &self.wait {
-            wait.abort();
-        }
+        let waits = [&self.wait, &self.turn];
+        waits.into_iter().flatten().for_each(AbortHandle::abort);
     }
 }
 

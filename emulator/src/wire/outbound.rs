@@ -5,7 +5,7 @@ use super::frame::{self, FrameKind, HEADER_SIZE};
 use super::link::{OutgoingLink, Partial};
 use super::performative::Transfer;
 use super::session::{Session, Slot};
-use crate::service::Source;
+use crate::service::{Source, Supply};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -22,6 +22,8 @@ enum Rest {
     Blocked,
     /// There is nothing to deliver.
     Empty,
+    /// The namespace gives out no more for now.
+    Throttled,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -47,6 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Some(Rest::More) => self.ready.push_back(key),
                 Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
+                Some(Rest::Throttled) => self.await_share(key),
                 None => {}
             }
         }
@@ -85,6 +88,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
+    /// A throttled link waits for its turn; one that waits already keeps its place.
+    fn await_share(&mut self, key: LinkKey) {
+        let Some(link) = self.outgoing(key) else {
+            return;
+        };
+        link.queued = false;
+        let Source::Events(events) = &mut link.source else {
+            return;
+        };
+        if let Some(granted) = events.share.wait() {
+            let turn = self.wait_for(async move {
+                granted.await;
+                LinkEvent::Granted(key)
+            });
+            if let Some(link) = self.outgoing(key) {
+                link.turn = Some(turn);
+            }
+        }
+    }
+
+    /// Goes on with a link whose turn has come.
+    pub(super) fn on_granted(&mut self, key: LinkKey) {
+        if let Some(OutgoingLink {
+            source: Source::Events(events),
+            ..
+        }) = self.outgoing(key)
+        {
+            events.share.granted();
+            self.enqueue(key);
+        }
+    }
+
     fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
         self.session(key.channel)?.outgoing(key)
     }
@@ -119,8 +154,10 @@ impl Session {
             if link.credit == 0 {
                 return Some(Rest::Blocked);
             }
-            if !link.source.is_ready(link.credit) {
-                return Some(Rest::Empty);
+            match link.source.supply(link.credit) {
+                Supply::Ready => {}
+                Supply::Empty => return Some(Rest::Empty),
+                Supply::Throttled => return Some(Rest::Throttled),
             }
             self.write_delivery(key, max_frame_size, out)?;
         }
