@@ -9,6 +9,7 @@ use crate::namespace::Namespace;
 use crate::service::Broker;
 use crate::tier::{Quotas, Tier};
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,6 +152,24 @@ impl EmulatorBuilder {
     /// one.
     pub fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = Some(bytes);
+        self
+    }
+
+    /// The throughput units of the namespace: 1,000,000 bytes or 1000 events in per second and unit, 2,000,000 bytes
+    /// or 4096 events out, whichever is reached first. Defaults to none: nothing is throttled.
+    ///
+    /// A batch over the limit is rejected with `com.microsoft:server-busy`; receivers are slowed down. Up to a
+    /// second's worth may go at once. Management calls count as events in, and are limited to 50 per second and hub.
+    /// [`Emulator::set_throughput_units`] changes them later.
+    pub fn throughput_units(mut self, units: NonZeroU32) -> Self {
+        self.config.throughput_units = Some(units);
+        self
+    }
+
+    /// Whether each partition takes in 1,000,000 bytes per second at most, what the service recommends. Defaults to
+    /// `false`. [`Emulator::set_partition_throttling`] changes it later.
+    pub fn partition_throttling(mut self, on: bool) -> Self {
+        self.config.partition_throttling = on;
         self
     }
 

@@ -5,6 +5,7 @@ mod error;
 pub use error::ConfigError;
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use crate::access_key::AccessKey;
@@ -171,6 +172,10 @@ pub(crate) struct Config {
     pub(crate) accept_jwts: bool,
     /// Largest batch accepted, in bytes.
     pub(crate) max_message_size: u64,
+    /// `None`: nothing is throttled.
+    pub(crate) throughput_units: Option<NonZeroU32>,
+    /// Whether each partition takes in a megabyte per second at most.
+    pub(crate) partition_throttling: bool,
 }
 
 impl Default for Config {
@@ -183,6 +188,8 @@ impl Default for Config {
             tier: None,
             accept_jwts: false,
             max_message_size: Quotas::of(None).message_size,
+            throughput_units: None,
+            partition_throttling: false,
         }
     }
 }

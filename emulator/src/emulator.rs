@@ -4,6 +4,7 @@ use crate::access_key::AccessKey;
 use crate::builder::EmulatorBuilder;
 use crate::clients::ConnectionInfo;
 use crate::faults::Faults;
+use crate::growth::PartitionCountError;
 #[cfg(feature = "health")]
 use crate::health::{HealthEndpoint, Watched};
 use crate::hub::Hub;
@@ -16,6 +17,7 @@ use crate::service::Broker;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -200,7 +202,7 @@ impl Emulator {
     #[must_use]
     pub fn received(&self, hub: &str) -> Vec<RecordedEvent> {
         let mut recorded = Vec::new();
-        for (partition, log) in (0..).zip(self.hub(hub).partitions()) {
+        for (partition, log) in (0..).zip(self.hub(hub).partitions().iter()) {
             log.for_each(|event| recorded.push(RecordedEvent::new(partition, event)));
         }
         recorded
@@ -305,6 +307,41 @@ impl Emulator {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Changes the throughput units, see [`EmulatorBuilder::throughput_units`]; `None` ends all throttling by them.
+    ///
+    /// It takes effect at once, for receivers that are held up, too. What is in use counts on: more units hand out
+    /// nothing at first, only faster.
+    pub fn set_throughput_units(&self, units: Option<NonZeroU32>) {
+        self.broker.namespace.throughput().set_units(units);
+    }
+
+    /// Changes whether partitions have a limit of their own, see [`EmulatorBuilder::partition_throttling`].
+    pub fn set_partition_throttling(&self, on: bool) {
+        let throughput = self.broker.namespace.throughput();
+        throughput.set_partition_throttling(on);
+    }
+
+    /// Raises the number of a hub's partitions while it is in use.
+    ///
+    /// As in the service, clients learn of it when they read the hub's properties again; senders and receivers at the
+    /// partitions that were there are not disturbed, and events stay where they are. From now on keys are placed over
+    /// all partitions, so a key may move.
+    ///
+    /// # Errors
+    ///
+    /// If the hub has more partitions than that, or may not have as many.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such hub.
+    pub fn set_partition_count(
+        &self,
+        hub: &str,
+        partitions: u32,
+    ) -> Result<(), PartitionCountError> {
+        self.broker.namespace.grow(self.hub(hub), partitions)
     }
 
     /// How many connections are open.

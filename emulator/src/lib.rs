@@ -33,7 +33,7 @@
 //! | `faults` | what is to go wrong; the hooks are in `wire` and `service` |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
 //! | `metrics`, `clients` | what is counted, who is connected |
-//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `jwt`, .. | the state, without a word of AMQP |
+//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `jwt`, `throughput`, .. | the state, without a word of AMQP |
 //!
 //! Events are kept as the bytes they came in: a batch is split without decoding its events, and a
 //! delivery is the stored bytes behind freshly written annotations. Nothing here is shared with
@@ -53,6 +53,7 @@ mod clock;
 mod config;
 mod emulator;
 pub mod faults;
+mod growth;
 #[cfg(feature = "health")]
 mod health;
 mod hub;
@@ -73,6 +74,7 @@ mod sas;
 mod server;
 mod service;
 mod texts;
+mod throughput;
 mod tier;
 mod wire;
 
@@ -82,6 +84,7 @@ pub use clients::{ConnectionInfo, LinkInfo, LinkRole};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
 pub use faults::{Fault, FaultGuard, When};
+pub use growth::PartitionCountError;
 #[cfg(feature = "health")]
 pub use health::HealthEndpoint;
 pub use identify::{Identity, identify};

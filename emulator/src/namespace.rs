@@ -1,17 +1,20 @@
 //! The namespace: all hubs, and the keys that open them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access_key::{AccessKey, Rights};
 use crate::clients::Registry;
 use crate::config::Config;
+use crate::growth::{self, PartitionCountError};
 use crate::hub::Hub;
 use crate::jwt;
 use crate::metrics::{Changes, Counters, Metrics};
 use crate::retention::Retention;
 use crate::sas::{self, Authorized};
 use crate::texts::{self, Scope, ServiceError};
+use crate::throughput::Throughput;
+use crate::tier::Quotas;
 
 /// All hubs of an emulator, and the keys that open them.
 #[derive(Debug)]
@@ -26,6 +29,11 @@ pub(crate) struct Namespace {
     /// What belongs to no hub.
     counters: Arc<Counters>,
     clients: Arc<Registry>,
+    max_partitions: u32,
+    throughput: Arc<Throughput>,
+    retention: Arc<Retention>,
+    /// Held while a hub grows.
+    growing: Mutex<()>,
 }
 
 impl Namespace {
@@ -33,10 +41,11 @@ impl Namespace {
     pub(crate) fn new(config: &Config) -> Self {
         let partitions = config.hubs.iter().map(|hub| u64::from(hub.partitions()));
         let retention = Retention::new(config.retention_bytes, partitions.sum());
+        let throughput = Throughput::new(config.throughput_units, config.partition_throttling);
         let changes = Arc::new(Changes::default());
         let hubs = config.hubs.iter().map(|hub| {
             let name = hub.name().to_ascii_lowercase();
-            let hub = Hub::new(&config.namespace, hub, &retention, &changes);
+            let hub = Hub::new(&config.namespace, hub, &retention, &changes, &throughput);
             (name, Arc::new(hub))
         });
         let counters = Arc::new(Counters::new(&changes));
@@ -49,7 +58,41 @@ impl Namespace {
             clients: Registry::new(&counters),
             counters,
             changes,
+            max_partitions: Quotas::of(config.tier).partitions,
+            throughput,
+            retention,
+            growing: Mutex::default(),
         }
+    }
+
+    /// What the namespace may take in and give out.
+    pub(crate) fn throughput(&self) -> &Throughput {
+        &self.throughput
+    }
+
+    /// Raises the number of partitions of one of its hubs.
+    ///
+    /// # Errors
+    ///
+    /// If the hub has more than that, or may not have as many.
+    pub(crate) fn grow(&self, hub: &Hub, partitions: u32) -> Result<(), PartitionCountError> {
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let added = growth::added(
+            hub.name(),
+            hub.partition_count(),
+            partitions,
+            self.max_partitions,
+        )?;
+        if added == 0 {
+            return Ok(());
+        }
+        self.retention.grow(added.into());
+        // The others make room for the shares of the new ones before these are there to be filled.
+        for hub in self.hubs.values() {
+            hub.partitions().iter().for_each(|log| log.drop_excess());
+        }
+        hub.grow(partitions, &self.retention);
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -114,6 +114,11 @@ impl PartitionLog {
         appended
     }
 
+    /// Drops the oldest events that retention does not allow any more.
+    pub(crate) fn drop_excess(&self) {
+        self.events().drop_excess();
+    }
+
     /// Shows the event at the cursor (the oldest kept, if that is later) to `see`, with the state of the partition
     /// in the same moment, and moves the cursor behind it; `None` if there is none. `see` is to be quick: nothing
     /// can be appended meanwhile.

@@ -1,5 +1,6 @@
 //! The options of the program, from the command line or the environment.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::tls::TlsArguments;
@@ -124,6 +125,25 @@ pub(crate) struct Arguments {
         help_heading = "Limits"
     )]
     pub(crate) retention: u64,
+
+    /// Throughput units: per unit and second 1 MB or 1000 events in, 2 MB or 4096 events out
+    ///
+    /// Senders above it are told that the server is busy, receivers are slowed down. Without it nothing is throttled.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "EVENTHUBS_EMULATOR_THROUGHPUT_UNITS",
+        help_heading = "Limits"
+    )]
+    pub(crate) throughput_units: Option<NonZeroU32>,
+
+    /// Limit each partition to 1 MB in per second, too
+    #[arg(
+        long,
+        env = "EVENTHUBS_EMULATOR_PARTITION_THROTTLING",
+        help_heading = "Limits"
+    )]
+    pub(crate) partition_throttling: bool,
 
     /// The largest message taken, in bytes; a batch is one message [default: the tier's, 1 MiB]
     #[arg(

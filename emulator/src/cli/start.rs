@@ -54,6 +54,10 @@ impl Running {
             }
             builder = plan.hubs.into_iter().fold(builder, EmulatorBuilder::hub);
             builder = keys.iter().cloned().fold(builder, EmulatorBuilder::key);
+            builder = builder.partition_throttling(arguments.partition_throttling);
+            if let Some(units) = arguments.throughput_units {
+                builder = builder.throughput_units(units);
+            }
             if arguments.accept_jwts {
                 builder = builder.accept_jwts();
             }

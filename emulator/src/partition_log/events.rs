@@ -61,6 +61,12 @@ impl Events {
         self.last_time
     }
 
+    /// Drops the oldest segments until the rest is allowed.
+    pub(super) fn drop_excess(&mut self) {
+        self.make_room(0);
+        self.allowance.shrink_to(self.held);
+    }
+
     /// Bytes that events take.
     pub(super) fn size(&self) -> u64 {
         let sizes = self.segments.iter().map(|segment| segment.end() as u64);

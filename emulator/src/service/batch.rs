@@ -54,6 +54,10 @@ impl<'a> Batch<'a> {
         self.longest_key > limit
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     /// The events in order.
     pub(super) fn events(&self) -> impl Iterator<Item = NewEvent<'_>> {
         self.events.iter().map(|event| NewEvent {

@@ -258,7 +258,8 @@ fn receiver(
     }
     let (lease, displaced) = hub.attach_receiver(group, id, epoch, name.map(str::to_owned))?;
     let runtime_metrics = attach.desired_capabilities.has_symbol(RUNTIME_METRICS);
-    let events = EventSource::new(Arc::clone(log), start, runtime_metrics, lease, claim);
+    let share = hub.egress_share();
+    let events = EventSource::new(log, start, runtime_metrics, lease, claim, share);
     Ok(Endpoint::Source(Source::Events(events), Some(displaced)))
 }
 

@@ -29,6 +29,7 @@ pub(super) fn answer(
             status: match error.condition {
                 condition::UNAUTHORIZED_ACCESS => 401,
                 condition::NOT_FOUND => 404,
+                condition::SERVER_BUSY => 503,
                 _ => 400,
             },
             description: error.text,
@@ -65,6 +66,7 @@ fn read(
         return Err(texts::unauthorized("Manage,EventHubs", &resource));
     }
     let hub = namespace.hub(name)?;
+    hub.admit_call()?;
     match request.text("type") {
         Some(EVENT_HUB) => Ok(hub_properties(hub)),
         Some(PARTITION) => partition_properties(hub, request),

@@ -21,5 +21,5 @@ pub(crate) use batch::partition_key;
 pub(crate) use broker::{Attached, Broker, Endpoint, Reply};
 pub(crate) use faulty::place;
 pub(crate) use message::first_body;
-pub(crate) use receiver::Source;
+pub(crate) use receiver::{Source, Supply};
 pub(crate) use sender::{Node, Sink};

@@ -5,6 +5,7 @@ use super::delivery;
 use super::sender::Node;
 use crate::partition_log::{Cursor, PartitionLog};
 use crate::receivers::ReceiverLease;
+use crate::throughput::EgressShare;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,12 +19,31 @@ pub(crate) enum Source {
     Answers(Answers),
 }
 
+/// Whether a source has a message to deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Supply {
+    Ready,
+    Empty,
+    /// It has, but more than the namespace gives out now.
+    Throttled,
+}
+
 impl Source {
     /// Whether there seems to be a message to deliver now.
-    pub(crate) fn is_ready(&mut self) -> bool {
-        match self {
+    pub(crate) fn supply(&mut self) -> Supply {
+        let has_message = match self {
             Self::Events(events) => events.is_ready(),
             Self::Answers(answers) => !answers.queue.is_empty(),
+        };
+        if !has_message {
+            return Supply::Empty;
+        }
+        match self {
+            Self::Answers(_) => Supply::Ready,
+            Self::Events(events) => match events.share.allows() {
+                true => Supply::Ready,
+                false => Supply::Throttled,
+            },
         }
     }
 
@@ -38,7 +58,14 @@ impl Source {
     /// Writes the next message; `false` if there is none after all, since retention dropped it.
     pub(crate) fn write_next(&mut self, out: &mut BytesMut) -> bool {
         match self {
-            Self::Events(events) => events.write_next(out),
+            Self::Events(events) => {
+                let before = out.len();
+                let written = events.write_next(out);
+                if written {
+                    events.share.charge(out.len() - before);
+                }
+                written
+            }
             Self::Answers(answers) => {
                 let answer = answers.queue.pop_front();
                 answer.inspect(|answer| out.put_slice(answer)).is_some()
@@ -55,6 +82,8 @@ pub(crate) struct EventSource {
     known: i64,
     runtime_metrics: bool,
     claim: Claim,
+    /// What may be delivered of it.
+    pub(crate) share: EgressShare,
     /// Keeps the place at the partition.
     _lease: ReceiverLease,
 }
@@ -66,6 +95,7 @@ impl EventSource {
         runtime_metrics: bool,
         lease: ReceiverLease,
         claim: Claim,
+        share: EgressShare,
     ) -> Self {
         Self {
             log,
@@ -73,6 +103,7 @@ impl EventSource {
             known: 0,
             runtime_metrics,
             claim,
+            share,
             _lease: lease,
         }
     }

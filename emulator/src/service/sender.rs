@@ -56,7 +56,8 @@ impl EventSink {
     ///
     /// # Errors
     ///
-    /// If it cannot be decoded, or has a partition key that is too long; nothing is stored then.
+    /// If it cannot be decoded, has a partition key that is too long, or more is sent than may be; nothing is stored
+    /// then.
     pub(crate) fn store(&self, format: u32, message: &Bytes) -> Result<(), AmqpError> {
         let batch = batch::split(format, message).map_err(|error| {
             AmqpError::new(
@@ -73,6 +74,8 @@ impl EventSink {
                 Some(key) => self.hub.partition_for_key(key),
                 None => self.hub.next_round_robin(),
             });
+        self.hub
+            .admit_batch(message.len(), batch.len(), partition)?;
         let stored = self.hub.partitions()[partition as usize].append(batch.events());
         self.hub.counters().stored(stored, message.len());
         Ok(())

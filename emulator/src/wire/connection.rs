@@ -44,6 +44,8 @@ pub(super) struct LinkKey {
 pub(super) enum LinkEvent {
     /// Its partition has events again.
     Ready(LinkKey),
+    /// It may deliver more of what the namespace gives out.
+    Granted(LinkKey),
     /// Another receiver took its place.
     Displaced(LinkKey, AmqpError),
     /// Nothing: the link is gone.
@@ -254,6 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 self.enqueue(key);
             }
+            LinkEvent::Granted(key) => self.on_granted(key),
             LinkEvent::Displaced(key, reason) => self.detach(key, reason),
             LinkEvent::Answer {
                 channel,

@@ -77,6 +77,8 @@ pub(crate) struct OutgoingLink {
     pub(crate) queued: bool,
     /// Ends the wait for new events.
     pub(crate) wait: Option<AbortHandle>,
+    /// Ends the wait for its turn at what the namespace gives out.
+    pub(crate) turn: Option<AbortHandle>,
     pub(crate) place: Place,
     /// The fault that stalls deliveries.
     pub(crate) stalled: Option<FaultId>,
@@ -117,6 +119,7 @@ impl OutgoingLink {
             partial: None,
             queued: false,
             wait: None,
+            turn: None,
             place,
             stalled: None,
             record,
@@ -181,9 +184,8 @@ impl OutgoingLink {
 
 impl Drop for OutgoingLink {
     fn drop(&mut self) {
-        if let Some(wait) = &self.wait {
-            wait.abort();
-        }
+        let waits = [&self.wait, &self.turn];
+        waits.into_iter().flatten().for_each(AbortHandle::abort);
     }
 }
 

@@ -7,7 +7,7 @@ use super::link::{OutgoingLink, Partial};
 use super::performative::Transfer;
 use super::session::{Session, Slot};
 use crate::faults::{Break, Registry, When};
-use crate::service::Source;
+use crate::service::{Source, Supply};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -26,6 +26,8 @@ enum Rest {
     Empty,
     /// A fault takes it away.
     Broken(Break),
+    /// The namespace gives out no more for now.
+    Throttled,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -60,6 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     self.rest(key, false);
                     self.break_off(what, key.channel, Some(key.handle));
                 }
+                Some(Rest::Throttled) => self.await_share(key),
                 None => {}
             }
         }
@@ -93,6 +96,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         });
         if let Some(link) = self.outgoing(key) {
             link.wait = Some(wait);
+        }
+    }
+
+    /// A throttled link waits for its turn; one that waits already keeps its place.
+    fn await_share(&mut self, key: LinkKey) {
+        let Some(link) = self.outgoing(key) else {
+            return;
+        };
+        link.queued = false;
+        let Source::Events(events) = &mut link.source else {
+            return;
+        };
+        if let Some(granted) = events.share.wait() {
+            let turn = self.wait_for(async move {
+                granted.await;
+                LinkEvent::Granted(key)
+            });
+            if let Some(link) = self.outgoing(key) {
+                link.turn = Some(turn);
+            }
+        }
+    }
+
+    /// Goes on with a link whose turn has come.
+    pub(super) fn on_granted(&mut self, key: LinkKey) {
+        if let Some(OutgoingLink {
+            source: Source::Events(events),
+            ..
+        }) = self.outgoing(key)
+        {
+            events.share.granted();
+            self.enqueue(key);
         }
     }
 
@@ -131,8 +166,10 @@ impl Session {
             if link.credit == 0 {
                 return Some(Rest::Blocked);
             }
-            if !link.source.is_ready() {
-                return Some(Rest::Empty);
+            match link.source.supply() {
+                Supply::Ready => {}
+                Supply::Empty => return Some(Rest::Empty),
+                Supply::Throttled => return Some(Rest::Throttled),
             }
             if link.is_stalled(faults) {
                 return Some(Rest::Blocked);
