@@ -46,6 +46,8 @@ pub enum ErrorKind {
     Timeout,
     /// The credentials lack the right, are wrong, or have expired.
     Unauthorized,
+    /// The host does not prove by a certificate that it is who it should be.
+    Untrusted,
     /// The event hub, consumer group or host does not exist.
     NotFound,
     /// An event or a batch is larger than the service takes.

@@ -1,14 +1,19 @@
 //! The front door.
 
+mod options;
+
 use std::sync::Arc;
 
 use crate::connection_string::ConnectionString;
 use crate::consumer::epoch_safe::{EpochSafeConsumer, EpochSafeConsumerOptions};
+use crate::credential::TokenCredential;
 use crate::error::{Error, ErrorKind};
 use crate::partition::PartitionId;
 use crate::producer::buffered::{BufferedProducer, BufferedProducerOptions};
-use crate::transport::amqp::{AmqpConsumer, AmqpProducer, Connection};
+use crate::transport::amqp::{AmqpConsumer, AmqpProducer, Connection, Server, TokenSource};
 use crate::transport::{HubProperties, PartitionProperties, TransportManagement};
+
+pub use options::EventHubOptions;
 
 /// A connection to an event hub, which hands out producers and consumers.
 ///
@@ -51,8 +56,9 @@ impl EventHub {
     /// # Errors
     /// - [`ErrorKind::InvalidConnectionString`] if the string is not understood,
     ///   or names no hub;
-    /// - [`ErrorKind::InvalidOptions`] if it would need TLS, which is not built
-    ///   in yet;
+    /// - [`ErrorKind::InvalidOptions`] if it would send events in the clear to
+    ///   another machine;
+    /// - [`ErrorKind::Untrusted`] if the host does not prove who it is;
     /// - [`ErrorKind::Disconnected`] or [`ErrorKind::Timeout`] (after 30 s) if
     ///   the host cannot be reached; the message says which host and port;
     /// - [`ErrorKind::Unauthorized`] if the credentials are refused.
@@ -60,14 +66,7 @@ impl EventHub {
     /// # Cancel safety
     /// Dropping the future drops the connection.
     pub async fn connect(connection_string: &str) -> Result<Self, Error> {
-        let settings: ConnectionString = connection_string.parse()?;
-        let hub = settings.entity_path().ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidConnectionString,
-                "the connection string names no event hub: add EntityPath=<hub>, or use EventHub::connect_to",
-            )
-        })?;
-        Self::open(&settings, hub).await
+        Self::connect_with(connection_string, EventHubOptions::default()).await
     }
 
     /// Connects to an event hub by name.
@@ -79,23 +78,71 @@ impl EventHub {
     /// # Cancel safety
     /// Dropping the future drops the connection.
     pub async fn connect_to(connection_string: &str, hub: &str) -> Result<Self, Error> {
-        let settings: ConnectionString = connection_string.parse()?;
-        match settings.entity_path() {
-            // The service's names know no case.
-            Some(named) if !named.eq_ignore_ascii_case(hub) => Err(Error::new(
-                ErrorKind::InvalidConnectionString,
-                format!(
-                    "the connection string is for event hub {named:?}, not {hub:?}: name one hub"
-                ),
-            )),
-            _ => Self::open(&settings, hub).await,
-        }
+        let options = EventHubOptions::default().with_event_hub(hub);
+        Self::connect_with(connection_string, options).await
     }
 
-    async fn open(settings: &ConnectionString, hub: &str) -> Result<Self, Error> {
-        let connection = Connection::new(settings, hub)?;
+    /// Connects as the options say.
+    ///
+    /// # Errors
+    /// As [`connect_to`](Self::connect_to); also [`ErrorKind::InvalidOptions`] if
+    /// an option makes no sense.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the connection.
+    pub async fn connect_with(
+        connection_string: &str,
+        options: EventHubOptions,
+    ) -> Result<Self, Error> {
+        let settings: ConnectionString = connection_string.parse()?;
+        let hub = hub_of(&settings, &options)?;
+        let source = TokenSource::of(settings.credential(), options.token_life);
+        let server = Server {
+            host: settings.host().to_owned(),
+            port: settings.port(),
+            tls: !settings.is_development_emulator(),
+        };
+        Self::open(server, source, hub, &options).await
+    }
+
+    /// Connects with tokens from elsewhere, such as Microsoft Entra ID: `host` is
+    /// the namespace's, `NAMESPACE.servicebus.windows.net`.
+    ///
+    /// # Errors
+    /// As [`connect_with`](Self::connect_with).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the connection.
+    pub async fn connect_with_credential(
+        host: &str,
+        hub: &str,
+        credential: Arc<dyn TokenCredential>,
+        options: EventHubOptions,
+    ) -> Result<Self, Error> {
+        let server = Server {
+            host: host.to_owned(),
+            port: None,
+            tls: true,
+        };
+        let source = TokenSource::Credential(credential);
+        Self::open(server, source, hub, &options).await
+    }
+
+    async fn open(
+        server: Server,
+        source: TokenSource,
+        hub: &str,
+        options: &EventHubOptions,
+    ) -> Result<Self, Error> {
+        let connection = Connection::new(server, source, hub, options)?;
         connection.open().await?;
         Ok(Self { connection })
+    }
+
+    /// How often the connection was made again after it had broken.
+    #[must_use]
+    pub fn recoveries(&self) -> u64 {
+        self.connection.recoveries()
     }
 
     /// The event hub's name.
@@ -184,5 +231,28 @@ impl EventHub {
     /// Dropping the future closes without waiting for the service.
     pub async fn close(&self) -> Result<(), Error> {
         self.connection.close().await
+    }
+}
+
+/// The one hub that a connection string and the options name.
+fn hub_of<'a>(
+    settings: &'a ConnectionString,
+    options: &'a EventHubOptions,
+) -> Result<&'a str, Error> {
+    let wanted = options.event_hub.as_deref();
+    match (settings.entity_path(), wanted) {
+        // The service's names know no case.
+        (Some(named), Some(wanted)) if !named.eq_ignore_ascii_case(wanted) => Err(Error::new(
+            ErrorKind::InvalidConnectionString,
+            format!(
+                "the connection string is for event hub {named:?}, not {wanted:?}: name one hub"
+            ),
+        )),
+        (named, wanted) => wanted.or(named).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidConnectionString,
+                "the connection string names no event hub: add EntityPath=<hub>, or use EventHub::connect_to",
+            )
+        }),
     }
 }

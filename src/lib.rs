@@ -40,6 +40,8 @@ mod readme {}
 mod batch;
 mod connection_string;
 pub mod consumer;
+#[cfg(feature = "amqp")]
+mod credential;
 mod encoding;
 mod error;
 mod event;
@@ -56,12 +58,14 @@ mod value;
 
 pub use batch::{BatchLimits, EventBatch};
 pub use connection_string::ConnectionString;
+#[cfg(feature = "amqp")]
+pub use credential::{AccessToken, EVENT_HUBS_SCOPE, TokenCredential};
 pub use error::{
     DEFAULT_RETRY_AFTER, EpochConflict, Error, ErrorKind, OwnershipLostReason, SendBatchError,
     SendError,
 };
 pub use event::{EventData, MessageProperties, Properties, ReceivedEvent};
 #[cfg(feature = "amqp")]
-pub use hub::EventHub;
+pub use hub::{EventHub, EventHubOptions};
 pub use partition::{MAX_PARTITION_KEY_CHARS, PartitionId, PartitionKey, Target};
 pub use value::{MessageId, Timestamp, Value};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Waits that double up to a limit, each a random part of it ("full jitter"):
 /// clients that failed together do not come back together.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Backoff {
     first: Duration,
     limit: Duration,
@@ -20,6 +20,11 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// Waits up to `first`, doubling up to `limit`.
+    pub(crate) fn new(first: Duration, limit: Duration) -> Self {
+        Self { first, limit }
+    }
+
     /// The wait after so many failures in a row, but not less than the service
     /// asked for.
     pub(crate) fn delay(&self, failures: u32, asked: Option<Duration>) -> Duration {

@@ -226,7 +226,7 @@ async fn errors_decide_the_outcome() {
     let cases = [
         (
             disconnected.clone(),
-            UndeliveredReason::Failed { attempts: 1 },
+            UndeliveredReason::Failed { attempts: 4 },
         ),
         (disconnected.with_unknown_fate(), UndeliveredReason::Unknown),
         (
@@ -236,7 +236,7 @@ async fn errors_decide_the_outcome() {
     ];
     for (error, reason) in cases {
         let hub = MemoryHub::new(1);
-        hub.fail_next(1, error);
+        hub.fail_next(4, error);
         let producer = open(&hub, BufferedProducerOptions::default()).await;
         let delivery = producer.send(to(0)).await.expect("send");
         assert_eq!(delivery.await.expect_err("failed").reason, reason);

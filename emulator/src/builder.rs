@@ -1,11 +1,16 @@
 //! How an emulator is put together.
 
-use crate::config::{AccessKey, Config, ConfigError, HubConfig};
+use crate::access_key::AccessKey;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, HubConfig};
 use crate::emulator::Emulator;
-use crate::listen::{Certificate, CertificateError, Listeners, Port, Tls};
+use crate::listen::{Certificate, CertificateError, Listeners, Tls};
 use crate::namespace::Namespace;
 use crate::service::Broker;
+use crate::tier::{Quotas, Tier};
 use std::io;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an emulator is to be; see [`Emulator::builder`].
@@ -18,7 +23,11 @@ pub struct EmulatorBuilder {
     config: Config,
     default_hubs: bool,
     default_keys: bool,
+    /// In place of the tier's.
+    max_message_size: Option<u64>,
     acknowledgement_delay: Duration,
+    #[cfg(feature = "health")]
+    health_port: Option<u16>,
 }
 
 impl Default for EmulatorBuilder {
@@ -30,7 +39,10 @@ impl Default for EmulatorBuilder {
             config: Config::default(),
             default_hubs: true,
             default_keys: true,
+            max_message_size: None,
             acknowledgement_delay: Duration::ZERO,
+            #[cfg(feature = "health")]
+            health_port: None,
         }
     }
 }
@@ -42,6 +54,21 @@ impl EmulatorBuilder {
     /// TLS: what a client speaks is told by its first byte.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// The name of the namespace: 1 to 50 letters, digits and hyphens, a letter first, no hyphen last. Defaults to
+    /// `emulatorNs1`.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.config.namespace = name.into();
+        self
+    }
+
+    /// The port of `GET /health` and `GET /metrics`, over HTTP on this machine only; 0 is any free one. Defaults to
+    /// none: they are not served. The official emulator's is 5300.
+    #[cfg(feature = "health")]
+    pub fn health_port(mut self, port: u16) -> Self {
+        self.health_port = Some(port);
         self
     }
 
@@ -84,13 +111,34 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Adds a shared access key with all rights; [`EmulatorBuilder::key`] adds one with fewer.
+    pub fn access_key(self, name: impl Into<String>, key: impl Into<String>) -> Self {
+        self.key(AccessKey::new(name, key))
+    }
+
     /// Adds a shared access key; the first one stands in connection strings. Defaults to `RootManageSharedAccessKey`
     /// with the key `SAS_KEY_VALUE`; the first one given replaces it.
-    pub fn access_key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
+    pub fn key(mut self, key: AccessKey) -> Self {
         if std::mem::take(&mut self.default_keys) {
             self.config.keys.clear();
         }
-        self.config.keys.push(AccessKey::new(name, key));
+        self.config.keys.push(key);
+        self
+    }
+
+    /// Takes JSON web tokens too, such as those of Microsoft Entra ID. Defaults to refusing them.
+    ///
+    /// A token gives all rights at what it is put for, until it expires. Its form, times and audience
+    /// (`https://eventhubs.azure.net`) are checked, **its signature is not**: anyone can write one.
+    pub fn accept_jwts(mut self) -> Self {
+        self.config.accept_jwts = true;
+        self
+    }
+
+    /// The tier whose quotas hold. Defaults to none in particular: hubs may be as large as in [`Tier::Dedicated`], all
+    /// else is as in [`Tier::Standard`].
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.config.tier = Some(tier);
         self
     }
 
@@ -100,9 +148,28 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The largest message taken, a batch counting as one, in bytes. Defaults to 1 MiB.
+    /// The largest message taken, a batch counting as one, in bytes. Defaults to what the [`Tier`] says, 1 MiB without
+    /// one.
     pub fn max_message_size(mut self, bytes: u64) -> Self {
-        self.config.max_message_size = bytes;
+        self.max_message_size = Some(bytes);
+        self
+    }
+
+    /// The throughput units of the namespace: 1,000,000 bytes or 1000 events in per second and unit, 2,000,000 bytes
+    /// or 4096 events out, whichever is reached first. Defaults to none: nothing is throttled.
+    ///
+    /// A batch over the limit is rejected with `com.microsoft:server-busy`; receivers are slowed down. Up to a
+    /// second's worth may go at once. Management calls count as events in, and are limited to 50 per second and hub.
+    /// [`Emulator::set_throughput_units`] changes them later.
+    pub fn throughput_units(mut self, units: NonZeroU32) -> Self {
+        self.config.throughput_units = Some(units);
+        self
+    }
+
+    /// Whether each partition takes in 1,000,000 bytes per second at most, what the service recommends. Defaults to
+    /// `false`. [`Emulator::set_partition_throttling`] changes it later.
+    pub fn partition_throttling(mut self, on: bool) -> Self {
+        self.config.partition_throttling = on;
         self
     }
 
@@ -118,16 +185,19 @@ impl EmulatorBuilder {
     /// # Errors
     ///
     /// If the configuration breaks a limit of the service, a port cannot be had, or the certificate cannot be used.
-    pub async fn start(self) -> Result<Emulator, StartError> {
+    pub async fn start(mut self) -> Result<Emulator, StartError> {
+        let quotas = Quotas::of(self.config.tier);
+        self.config.max_message_size = self.max_message_size.unwrap_or(quotas.message_size);
         self.config.validate()?;
         let tls = self.certificate.as_ref().map(Tls::new).transpose()?;
-        let port = bind(self.port)?;
         // The port takes TLS, too: it need not be bound twice.
         let tls_port = self.tls_port.filter(|&tls| tls == 0 || tls != self.port);
-        let listeners = Listeners::new(port, tls_port.map(bind).transpose()?);
+        let listeners = Listeners::bind(self.port, tls_port)?;
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
+            clock: Clock::System,
+            faults: Arc::default(),
         };
         // A valid configuration has a key.
         let key = self
@@ -136,18 +206,15 @@ impl EmulatorBuilder {
             .into_iter()
             .next()
             .ok_or(ConfigError::NoKey)?;
-        Emulator::serve(listeners, tls, broker, key).map_err(|source| StartError::Bind {
-            port: self.port,
-            source,
-        })
+        #[cfg_attr(not(feature = "health"), expect(unused_mut))]
+        let mut emulator = Emulator::serve(listeners, tls, broker, key, quotas.connections)
+            .map_err(|source| StartError::of_port(self.port, source))?;
+        #[cfg(feature = "health")]
+        if let Some(port) = self.health_port {
+            emulator.serve_health(port)?;
+        }
+        Ok(emulator)
     }
-}
-
-fn bind(port: u16) -> Result<Port, StartError> {
-    Port::bind(port).map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken { port },
-        _ => StartError::Bind { port, source },
-    })
 }
 
 /// An emulator could not start.
@@ -174,4 +241,13 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl StartError {
+    pub(crate) fn of_port(port: u16, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PortTaken { port },
+            _ => Self::Bind { port, source },
+        }
+    }
 }

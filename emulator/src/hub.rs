@@ -1,17 +1,19 @@
 //! One event hub.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::HubConfig;
+use crate::metrics::{Changes, Counters, Metrics};
 use crate::partition_key;
 use crate::partition_log::PartitionLog;
 use crate::receivers::{Displaced, ReceiverInfo, ReceiverLease, Receivers};
 use crate::retention::Retention;
 use crate::texts::{self, Scope, ServiceError};
+use crate::throughput::{EgressShare, HubThroughput, Throughput};
 
 /// An event hub: its partitions and the receivers at them.
 #[derive(Debug)]
@@ -19,34 +21,53 @@ pub(crate) struct Hub {
     name: String,
     scope: Scope,
     created_at: i64,
-    partitions: Vec<Arc<PartitionLog>>,
+    /// Only ever replaced by more.
+    partitions: RwLock<Arc<[Arc<PartitionLog>]>>,
     consumer_groups: Vec<Arc<str>>,
     receivers: Arc<Receivers>,
     /// Events ever appended, over all partitions.
     total: watch::Sender<u64>,
     placed: AtomicU32,
+    counters: Counters,
+    throughput: HubThroughput,
 }
 
 impl Hub {
     /// The configuration is taken as valid.
-    pub(crate) fn new(namespace: &str, config: &HubConfig, retention: &Arc<Retention>) -> Self {
-        let scope = Scope::hub(namespace, config.name());
-        let count = config.partitions();
-        let total = watch::Sender::new(0);
-        let partition = |id| {
-            let scope = scope.partition(id, count);
-            Arc::new(PartitionLog::new(scope, retention, total.clone()))
-        };
-        Self {
+    pub(crate) fn new(
+        namespace: &str,
+        config: &HubConfig,
+        retention: &Arc<Retention>,
+        changes: &Arc<Changes>,
+        throughput: &Arc<Throughput>,
+    ) -> Self {
+        let hub = Self {
             name: config.name().to_owned(),
             created_at: clock::unix_millis(),
-            partitions: (0..count).map(partition).collect(),
+            partitions: RwLock::default(),
             consumer_groups: config.consumer_groups().map(Arc::from).collect(),
             receivers: Receivers::new(),
-            total,
+            total: watch::Sender::new(0),
             placed: AtomicU32::new(0),
-            scope,
-        }
+            counters: Counters::new(changes),
+            throughput: HubThroughput::new(throughput),
+            scope: Scope::hub(namespace, config.name()),
+        };
+        hub.grow(config.partitions(), retention);
+        hub
+    }
+
+    /// Adds partitions until there are `count`. Those that are there stay as they are.
+    pub(crate) fn grow(&self, count: u32, retention: &Arc<Retention>) {
+        let mut partitions = self
+            .partitions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let added = (partitions.len() as u32..count).map(|id| {
+            let scope = self.scope.partition(id, count);
+            Arc::new(PartitionLog::new(scope, retention, self.total.clone()))
+        });
+        *partitions = partitions.iter().cloned().chain(added).collect();
     }
 
     /// The name as configured.
@@ -60,12 +81,24 @@ impl Hub {
     }
 
     pub(crate) fn partition_count(&self) -> u32 {
-        self.partitions.len() as u32
+        self.partitions().len() as u32
     }
 
-    /// All partitions, in order of their ids.
-    pub(crate) fn partitions(&self) -> &[Arc<PartitionLog>] {
-        &self.partitions
+    /// All partitions, in order of their ids. An id that was valid once is so ever after.
+    pub(crate) fn partitions(&self) -> Arc<[Arc<PartitionLog>]> {
+        let partitions = self.partitions.read();
+        Arc::clone(&partitions.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was counted until now.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let partitions = self.partitions();
+        let size = partitions.iter().map(|log| log.size());
+        self.counters.snapshot(size.sum())
     }
 
     /// The partition that an address names.
@@ -73,12 +106,14 @@ impl Hub {
     /// # Errors
     ///
     /// The refusal, when there is no such partition.
-    pub(crate) fn partition(&self, id: &str) -> Result<(u32, &Arc<PartitionLog>), ServiceError> {
+    pub(crate) fn partition(&self, id: &str) -> Result<(u32, Arc<PartitionLog>), ServiceError> {
+        let partitions = self.partitions();
         let found = id.parse().ok().and_then(|id: u32| {
-            let log = self.partitions.get(id as usize)?;
-            Some((id, log))
+            let log = partitions.get(id as usize)?;
+            Some((id, Arc::clone(log)))
         });
-        found.ok_or_else(|| texts::invalid_partition(self.partition_count()).tracked(&self.scope))
+        let count = partitions.len() as u32;
+        found.ok_or_else(|| texts::invalid_partition(count).tracked(&self.scope))
     }
 
     /// The consumer group's name as configured, whatever the case of `name`.
@@ -100,6 +135,36 @@ impl Hub {
 
     pub(crate) fn partition_for_key(&self, key: &str) -> u32 {
         partition_key::partition_for_key(key, self.partition_count())
+    }
+
+    /// Takes in a batch of `bytes` for a partition, or refuses it and counts nothing.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, if the namespace or the partition is over its limit.
+    pub(crate) fn admit_batch(
+        &self,
+        bytes: usize,
+        events: usize,
+        partition: u32,
+    ) -> Result<(), ServiceError> {
+        let place = || self.scope.partition(partition, self.partition_count());
+        self.throughput
+            .admit_batch(bytes, events, partition, &self.scope, place)
+    }
+
+    /// Lets a management call through, or refuses it and counts nothing.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, if the hub or the namespace is over its limit.
+    pub(crate) fn admit_call(&self) -> Result<(), ServiceError> {
+        self.throughput.admit_call(&self.scope)
+    }
+
+    /// A receiver's share of what the namespace gives out.
+    pub(crate) fn egress_share(&self) -> EgressShare {
+        self.throughput.egress_share()
     }
 
     /// Attaches a receiver under the epoch rules. The place is held until the lease is dropped or
@@ -153,20 +218,20 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::partition_log::NewEvent;
+    use crate::partition_log::{EventAnnotations, NewEvent};
 
     fn hub() -> Hub {
         let config = HubConfig::new("Orders").with_consumer_group("Billing");
-        Hub::new("ns", &config, &Retention::new(1 << 20, 4))
+        let retention = Retention::new(1 << 20, 4);
+        let throughput = Throughput::new(None, false);
+        Hub::new("ns", &config, &retention, &Arc::default(), &throughput)
     }
 
-    fn event() -> NewEvent {
+    fn event() -> NewEvent<'static> {
         NewEvent {
-            sections: Bytes::from_static(b"event"),
-            annotations: None,
+            sections: b"event",
+            annotations: EventAnnotations::default(),
         }
     }
 

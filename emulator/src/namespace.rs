@@ -1,13 +1,20 @@
 //! The namespace: all hubs, and the keys that open them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::{AccessKey, Config};
+use crate::access_key::{AccessKey, Rights};
+use crate::clients::Registry;
+use crate::config::Config;
+use crate::growth::{self, PartitionCountError};
 use crate::hub::Hub;
+use crate::jwt;
+use crate::metrics::{Changes, Counters, Metrics};
 use crate::retention::Retention;
 use crate::sas::{self, Authorized};
 use crate::texts::{self, Scope, ServiceError};
+use crate::throughput::Throughput;
+use crate::tier::Quotas;
 
 /// All hubs of an emulator, and the keys that open them.
 #[derive(Debug)]
@@ -16,7 +23,17 @@ pub(crate) struct Namespace {
     /// By lower-cased name.
     hubs: HashMap<String, Arc<Hub>>,
     keys: Vec<AccessKey>,
+    accept_jwts: bool,
     max_message_size: u64,
+    changes: Arc<Changes>,
+    /// What belongs to no hub.
+    counters: Arc<Counters>,
+    clients: Arc<Registry>,
+    max_partitions: u32,
+    throughput: Arc<Throughput>,
+    retention: Arc<Retention>,
+    /// Held while a hub grows.
+    growing: Mutex<()>,
 }
 
 impl Namespace {
@@ -24,16 +41,58 @@ impl Namespace {
     pub(crate) fn new(config: &Config) -> Self {
         let partitions = config.hubs.iter().map(|hub| u64::from(hub.partitions()));
         let retention = Retention::new(config.retention_bytes, partitions.sum());
+        let throughput = Throughput::new(config.throughput_units, config.partition_throttling);
+        let changes = Arc::new(Changes::default());
         let hubs = config.hubs.iter().map(|hub| {
             let name = hub.name().to_ascii_lowercase();
-            (name, Arc::new(Hub::new(&config.namespace, hub, &retention)))
+            let hub = Hub::new(&config.namespace, hub, &retention, &changes, &throughput);
+            (name, Arc::new(hub))
         });
+        let counters = Arc::new(Counters::new(&changes));
         Self {
             name: config.namespace.clone(),
             hubs: hubs.collect(),
             keys: config.keys.clone(),
+            accept_jwts: config.accept_jwts,
             max_message_size: config.max_message_size,
+            clients: Registry::new(&counters),
+            counters,
+            changes,
+            max_partitions: Quotas::of(config.tier).partitions,
+            throughput,
+            retention,
+            growing: Mutex::default(),
         }
+    }
+
+    /// What the namespace may take in and give out.
+    pub(crate) fn throughput(&self) -> &Throughput {
+        &self.throughput
+    }
+
+    /// Raises the number of partitions of one of its hubs.
+    ///
+    /// # Errors
+    ///
+    /// If the hub has more than that, or may not have as many.
+    pub(crate) fn grow(&self, hub: &Hub, partitions: u32) -> Result<(), PartitionCountError> {
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let added = growth::added(
+            hub.name(),
+            hub.partition_count(),
+            partitions,
+            self.max_partitions,
+        )?;
+        if added == 0 {
+            return Ok(());
+        }
+        self.retention.grow(added.into());
+        // The others make room for the shares of the new ones before these are there to be filled.
+        for hub in self.hubs.values() {
+            hub.partitions().iter().for_each(|log| log.drop_excess());
+        }
+        hub.grow(partitions, &self.retention);
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -56,9 +115,40 @@ impl Namespace {
         })
     }
 
-    /// Whether `key` is the access key of that name.
-    pub(crate) fn has_key(&self, name: &str, key: &[u8]) -> bool {
-        sas::has_key(&self.keys, name, key)
+    /// Every hub, by name.
+    pub(crate) fn hubs(&self) -> Vec<&Arc<Hub>> {
+        let mut hubs: Vec<_> = self.hubs.values().collect();
+        hubs.sort_by_key(|hub| hub.name());
+        hubs
+    }
+
+    /// Who is connected.
+    pub(crate) fn clients(&self) -> &Arc<Registry> {
+        &self.clients
+    }
+
+    /// The counters of what belongs to no hub.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was counted until now, over all hubs.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut all = self.counters.snapshot(0);
+        for hub in self.hubs() {
+            all.add_hub(&hub.metrics());
+        }
+        all
+    }
+
+    /// Told of whatever metrics and clients show.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// What a client may do who shows `key` as the access key of that name; `None` if it is not.
+    pub(crate) fn sign_in(&self, name: &str, key: &[u8]) -> Option<Authorized> {
+        sas::sign_in(&self.keys, name, key)
     }
 
     /// Checks a shared access signature for `audience` at `now` (Unix seconds).
@@ -73,6 +163,24 @@ impl Namespace {
         now: i64,
     ) -> Result<Authorized, ServiceError> {
         sas::verify(token, audience, &self.keys, now)
+    }
+
+    /// Checks a JSON web token for `audience` at `now` (Unix seconds). It gives all rights there.
+    ///
+    /// # Errors
+    ///
+    /// What to answer, when such tokens are not taken, or this one is malformed, expired or for another service.
+    pub(crate) fn authorize_jwt(
+        &self,
+        token: &str,
+        audience: &str,
+        now: i64,
+    ) -> Result<Authorized, ServiceError> {
+        if !self.accept_jwts {
+            return Err(texts::jwt_not_accepted());
+        }
+        let expires_at = jwt::check(token, now)?;
+        Ok(Authorized::for_audience(audience, Rights::ALL, expires_at))
     }
 
     /// Checks a shared access signature at `now` (Unix seconds), whatever it is for.

@@ -1,7 +1,10 @@
 //! Accepting connections, and a task for each.
 
+use crate::faults::LineOrders;
+use crate::line::Line;
 use crate::listen::{self, Listeners};
 use crate::service::Broker;
+use crate::texts::condition;
 use crate::wire;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +12,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// How many connections there may be, as in a namespace of the standard tier.
-pub(crate) const MAX_CONNECTIONS: usize = 5000;
+/// How many connections beyond those allowed are told so at a time; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
 /// Before accepting again when the system has no sockets left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts and serves connections until `stop` says so, then waits for them to end.
 pub(crate) async fn run(
@@ -23,14 +26,22 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut stopping = stop.clone();
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
-                Ok(stream) => {
-                    // One connection too many is closed without a word.
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                Ok((stream, address)) => {
                     let (tls, broker, mut stop) = (tls.clone(), Arc::clone(&broker), stop.clone());
+                    let place = Arc::clone(&places).try_acquire_owned();
+                    let admitted = place.is_ok();
+                    // One connection too many is told so, if there are not too many of those.
+                    let Ok(place) = place.or_else(|_| {
+                        broker.namespace.counters().error(condition::RESOURCE_LIMIT_EXCEEDED);
+                        Arc::clone(&refusals).try_acquire_owned()
+                    }) else {
+                        continue;
+                    };
                     connections.spawn(async move {
                         let _place = place;
                         // A socket that refuses this is slower, no more.
@@ -40,8 +51,15 @@ pub(crate) async fn run(
                             () = wire::stopped(&mut stop) => return,
                         };
                         // A client that does not find in has been told, or is gone.
-                        if let Ok(stream) = entered {
-                            wire::serve(stream, broker, stop).await;
+                        let Ok(stream) = entered else {
+                            return;
+                        };
+                        let orders = LineOrders::new(Arc::clone(&broker.faults));
+                        let stream = Line::new(stream, orders);
+                        if admitted {
+                            wire::serve(stream, address, broker, stop).await;
+                        } else {
+                            wire::refuse(stream, broker, stop).await;
                         }
                     });
                 }

@@ -16,6 +16,8 @@ mod upgrade;
 mod websocket;
 
 pub(crate) use entrance::enter;
-pub(crate) use sockets::{Listeners, Port};
+pub(crate) use sockets::Listeners;
+#[cfg(feature = "health")]
+pub(crate) use sockets::Port;
 pub use tls::CertificateError;
 pub(crate) use tls::{Certificate, Tls};

@@ -1,5 +1,6 @@
 //! The listening sockets.
 
+use crate::builder::StartError;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,8 +23,17 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    pub(crate) fn new(port: Port, tls_port: Option<Port>) -> Self {
-        Self { port, tls_port }
+    /// Binds the port, and the one for TLS if there is to be one; 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// If a port is taken or not allowed.
+    pub(crate) fn bind(port: u16, tls_port: Option<u16>) -> Result<Self, StartError> {
+        let bind = |port| Port::bind(port).map_err(|source| StartError::of_port(port, source));
+        Ok(Self {
+            port: bind(port)?,
+            tls_port: tls_port.map(bind).transpose()?,
+        })
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -35,10 +45,17 @@ impl Listeners {
         self.tls_port.as_ref().map(Port::address).transpose()
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let tls = async {
+            match &self.tls_port {
+                Some(port) => port.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             accepted = self.port.accept() => accepted,
-            accepted = accept_if(self.tls_port.as_ref(), Port::accept) => accepted,
+            accepted = tls => accepted,
         }
     }
 }
@@ -74,24 +91,22 @@ impl Port {
         }
     }
 
-    fn address(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.v4.local_addr()
     }
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = tokio::select! {
-            accepted = self.v4.accept() => accepted?,
-            accepted = accept_if(self.v6.as_ref(), TcpListener::accept) => accepted?,
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let v6 = async {
+            match &self.v6 {
+                Some(v6) => v6.accept().await,
+                None => std::future::pending().await,
+            }
         };
-        Ok(stream)
-    }
-}
-
-/// Accepts where there is something to listen on, else never.
-async fn accept_if<'a, L, F: Future>(listener: Option<&'a L>, accept: fn(&'a L) -> F) -> F::Output {
-    match listener {
-        Some(listener) => accept(listener).await,
-        None => std::future::pending().await,
+        tokio::select! {
+            accepted = self.v4.accept() => accepted,
+            accepted = v6 => accepted,
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn answer(
             status: match error.condition {
                 condition::UNAUTHORIZED_ACCESS => 401,
                 condition::NOT_FOUND => 404,
+                condition::SERVER_BUSY => 503,
                 _ => 400,
             },
             description: error.text,
@@ -50,7 +51,8 @@ fn read(
     let name = request
         .text("name")
         .ok_or_else(|| texts::bad_request("The name of an event hub is missing."))?;
-    // Some SDKs ask for rights on the hub, some on its management node, some send the token along.
+    // Some SDKs ask for rights on the hub, some on its management node, some send the token along. Any right is enough:
+    // the service's built-in roles let senders as well as receivers read this.
     let node = format!("{name}/$management");
     let resource = format!("sb://{}.servicebus.windows.net/{name}", namespace.name());
     let sent_along = request
@@ -64,6 +66,7 @@ fn read(
         return Err(texts::unauthorized("Manage,EventHubs", &resource));
     }
     let hub = namespace.hub(name)?;
+    hub.admit_call()?;
     match request.text("type") {
         Some(EVENT_HUB) => Ok(hub_properties(hub)),
         Some(PARTITION) => partition_properties(hub, request),

@@ -1,11 +1,13 @@
 //! How links deliver: in turns, while the client has credit and window and takes what is written.
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::faulting::broken;
 use super::frame::{self, FrameKind, HEADER_SIZE};
 use super::link::{OutgoingLink, Partial};
 use super::performative::Transfer;
 use super::session::{Session, Slot};
-use crate::service::Source;
+use crate::faults::{Break, Registry, When};
+use crate::service::{Source, Supply};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -22,6 +24,10 @@ enum Rest {
     Blocked,
     /// There is nothing to deliver.
     Empty,
+    /// A fault takes it away.
+    Broken(Break),
+    /// The namespace gives out no more for now.
+    Throttled,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -35,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Lets links deliver until all are at rest or enough is written.
     pub(super) fn deliver(&mut self) {
-        while self.io.has_room() {
+        while self.io.has_room() && self.ending.is_none() {
             let Some(key) = self.ready.pop_front() else {
                 return;
             };
@@ -43,10 +49,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let Some(Channel::Open(session)) = self.channels.get_mut(&key.channel) else {
                 continue;
             };
-            match session.take_turn(key, max_frame_size, &mut self.io.output) {
+            let faults = &self.broker.faults;
+            let turn = session.take_turn(key, max_frame_size, faults, &mut self.io.output);
+            if let Some(link) = session.outgoing(key) {
+                link.record_delivered();
+            }
+            match turn {
                 Some(Rest::More) => self.ready.push_back(key),
                 Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
+                Some(Rest::Broken(what)) => {
+                    self.rest(key, false);
+                    self.break_off(what, key.channel, Some(key.handle));
+                }
+                Some(Rest::Throttled) => self.await_share(key),
                 None => {}
             }
         }
@@ -69,13 +85,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Source::Events(events) = &link.source else {
             return;
         };
-        if !is_empty {
+        // One wait is enough: at worst it is over at once, and the next one is for what is read by then.
+        if !is_empty || link.wait.is_some() {
             return;
         }
         let changed = events.changed();
-        if let Some(earlier) = link.wait.take() {
-            earlier.abort();
-        }
         let wait = self.wait_for(async move {
             changed.await;
             LinkEvent::Ready(key)
@@ -85,7 +99,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
+    /// A throttled link waits for its turn; one that waits already keeps its place.
+    fn await_share(&mut self, key: LinkKey) {
+        let Some(link) = self.outgoing(key) else {
+            return;
+        };
+        link.queued = false;
+        let Source::Events(events) = &mut link.source else {
+            return;
+        };
+        if let Some(granted) = events.share.wait() {
+            let turn = self.wait_for(async move {
+                granted.await;
+                LinkEvent::Granted(key)
+            });
+            if let Some(link) = self.outgoing(key) {
+                link.turn = Some(turn);
+            }
+        }
+    }
+
+    /// Goes on with a link whose turn has come.
+    pub(super) fn on_granted(&mut self, key: LinkKey) {
+        if let Some(OutgoingLink {
+            source: Source::Events(events),
+            ..
+        }) = self.outgoing(key)
+        {
+            events.share.granted();
+            self.enqueue(key);
+        }
+    }
+
+    pub(super) fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
         self.session(key.channel)?.outgoing(key)
     }
 }
@@ -104,6 +150,7 @@ impl Session {
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
+        faults: &Registry,
         out: &mut BytesMut,
     ) -> Option<Rest> {
         for _ in 0..TURN {
@@ -119,24 +166,34 @@ impl Session {
             if link.credit == 0 {
                 return Some(Rest::Blocked);
             }
-            if !link.source.is_ready(link.credit) {
+            match link.source.supply() {
+                Supply::Ready => {}
+                Supply::Empty => return Some(Rest::Empty),
+                Supply::Throttled => return Some(Rest::Throttled),
+            }
+            if link.is_stalled(faults) {
+                return Some(Rest::Blocked);
+            }
+            if let Some((_, what)) = faults.strike(&link.place, broken(When::OnTransfer)) {
+                return Some(Rest::Broken(what));
+            }
+            if !self.write_delivery(key, max_frame_size, out)? {
                 return Some(Rest::Empty);
             }
-            self.write_delivery(key, max_frame_size, out)?;
         }
         Some(Rest::More)
     }
 
-    /// Writes the next message of a link as one frame or, where it does not fit, as the first of several.
+    /// Writes the next message of a link as one frame or, where it does not fit, as the first of several; `false` if
+    /// there is none after all.
     fn write_delivery(
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
         out: &mut BytesMut,
-    ) -> Option<()> {
-        let delivery_id = self.next_delivery_id();
+    ) -> Option<bool> {
+        let delivery_id = self.delivery_id();
         let link = self.outgoing(key)?;
-        link.take_credit();
         let start = frame::begin(out, FrameKind::Amqp, key.channel);
         transfer(
             key.handle,
@@ -147,11 +204,16 @@ impl Session {
         )
         .encode(out);
         let payload = out.len();
-        link.source.write_next(out);
+        if !link.write_next(out) {
+            out.truncate(start);
+            return Some(false);
+        }
+        link.take_credit();
+        self.delivery_begun();
         if out.len() - start <= max_frame_size {
             frame::finish(out, start);
             self.transfer_sent();
-            return Some(());
+            return Some(true);
         }
         let payload = out.split_off(payload).freeze();
         out.truncate(start);
@@ -164,7 +226,7 @@ impl Session {
             max_frame_size,
             out,
         );
-        Some(())
+        Some(true)
     }
 
     /// Writes a frame of a delivery that takes several, and keeps what is left.

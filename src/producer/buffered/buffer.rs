@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::cost::Cost;
 use super::delivery::{Delivery, Undelivered, UndeliveredReason};
+use super::journey::Outcome;
 use super::linger::{OpenBatches, Opened};
 use super::options::BufferedProducerOptions;
 use super::permit::Room;
@@ -331,60 +332,51 @@ impl Buffer {
             let batches = lock(&partition.queue).take_all();
             for mut batch in batches {
                 let events = std::mem::take(&mut batch.events);
-                let reason = UndeliveredReason::Returned;
-                self.settle(number, &batch, Err((events, reason, error.clone())));
+                let mut outcome = Outcome::default();
+                outcome.give_back(0, events, UndeliveredReason::Returned, &error);
+                self.settle(number, &batch, outcome);
             }
         }
     }
 
     /// Records the outcome of a batch, then gives its room back.
-    pub(super) fn settle(
-        self: &Arc<Self>,
-        partition: u32,
-        batch: &Batch,
-        result: Result<usize, (Vec<EventData>, UndeliveredReason, Error)>,
-    ) {
-        let (events, error) = match result {
-            Ok(events) => {
-                lock(&self.account).report.count(events as u64, None);
-                if let Some(outcome) = &batch.outcome {
-                    outcome.resolve_delivered();
-                }
-                (events, None)
-            }
-            Err((events, reason, error)) => {
-                let count = events.len();
-                self.record_undelivered(partition, batch, events, reason, &error);
-                (count, Some(error))
-            }
+    pub(super) fn settle(self: &Arc<Self>, partition: u32, batch: &Batch, outcome: Outcome) {
+        let Outcome {
+            delivered,
+            undelivered,
+        } = outcome;
+        let failed = undelivered.len();
+        let error = undelivered.first().map(|(_, first)| first.error.clone());
+        if let Some(error) = &error {
+            tracing::warn!(partition, events = failed, %error, "events not delivered");
+        }
+        let reasons: Vec<_> = undelivered.iter().map(|(_, event)| event.reason).collect();
+        // Resolved before it is counted: a report that covers an event finds it told.
+        let rest = match &batch.outcome {
+            Some(outcome) => outcome.resolve(undelivered, &batch.tracked),
+            None => undelivered.into_iter().map(|(_, event)| event).collect(),
         };
+        self.record(delivered, &reasons, rest, error.as_ref());
         self.release(partition, batch.cost);
-        batch.tally.end(events, error.as_ref());
+        batch.tally.end(delivered, failed, error.as_ref());
     }
 
-    fn record_undelivered(
+    fn record(
         &self,
-        partition: u32,
-        batch: &Batch,
-        events: Vec<EventData>,
-        reason: UndeliveredReason,
-        error: &Error,
+        delivered: usize,
+        reasons: &[UndeliveredReason],
+        mut rest: Vec<Undelivered>,
+        error: Option<&Error>,
     ) {
-        let count = events.len();
-        tracing::warn!(partition, events = count, ?reason, %error, "events not delivered");
-        let undelivered = events.into_iter().map(|event| Undelivered {
-            event,
-            reason,
-            error: error.clone(),
-        });
-        let mut rest = undelivered.collect();
-        if let Some(outcome) = &batch.outcome {
-            rest = outcome.resolve_undelivered(rest, &batch.tracked);
-        }
         let mut account = lock(&self.account);
-        account.report.count(count as u64, Some(reason));
-        account.first_failure.get_or_insert_with(|| error.clone());
-        self.has_failure.store(true, Ordering::Release);
+        account.report.count(delivered as u64, None);
+        for reason in reasons {
+            account.report.count(1, Some(*reason));
+        }
+        if let Some(error) = error {
+            account.first_failure.get_or_insert_with(|| error.clone());
+            self.has_failure.store(true, Ordering::Release);
+        }
         if account.closing {
             account.report.undelivered.append(&mut rest);
         }

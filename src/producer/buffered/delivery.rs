@@ -101,21 +101,13 @@ impl BatchOutcome {
         }
     }
 
-    pub(super) fn resolve_delivered(&self) {
-        let wakers = {
-            let mut state = lock(&self.state);
-            state.resolved = true;
-            state.take_wakers()
-        };
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Hands the events back to the deliveries that are kept, and returns those
-    /// that nobody waits for. `tracked` is the place in the batch of each
-    /// delivery's event, by number.
-    pub(super) fn resolve_undelivered(
+    /// Resolves every delivery: those of `undelivered` events, given with their
+    /// places in the batch, get them back; all others were delivered. Returns the
+    /// events that nobody waits for. `tracked` is the place of each delivery's
+    /// event, by number.
+    pub(super) fn resolve(
         &self,
-        events: Vec<Undelivered>,
+        undelivered: Vec<(usize, Undelivered)>,
         tracked: &[usize],
     ) -> Vec<Undelivered> {
         let mut rest = Vec::new();
@@ -123,10 +115,9 @@ impl BatchOutcome {
             let mut state = lock(&self.state);
             state.resolved = true;
             let wakers = state.take_wakers();
-            let mut numbers = tracked.iter().copied().enumerate().peekable();
-            for (place, event) in events.into_iter().enumerate() {
-                let number = numbers.next_if(|(_, tracked)| *tracked == place);
-                match number.map(|(number, _)| state.slot(number)) {
+            for (place, event) in undelivered {
+                let number = tracked.binary_search(&place).ok();
+                match number.map(|number| state.slot(number)) {
                     Some(slot @ Slot::Waiting(_)) => *slot = Slot::Undelivered(Box::new(event)),
                     _ => rest.push(event),
                 }

@@ -63,7 +63,7 @@ impl BufferedProducer {
         for id in (0..count).map(crate::PartitionId::new) {
             buffer.set_limits(id.number(), transport.limits(&Target::Partition(id)));
             let (buffer, transport) = (Arc::clone(&buffer), Arc::clone(&transport));
-            let task = tokio::spawn(worker::run(buffer, id.number(), transport));
+            let task = tokio::spawn(worker::run(buffer, id.number(), transport, options.retry()));
             tasks.push(task.abort_handle());
         }
         if let Some(linger) = options.linger().filter(|linger| !linger.is_zero()) {

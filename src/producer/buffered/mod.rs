@@ -30,8 +30,10 @@
 //! # Outcomes
 //! Accepting an event is not delivering it. Every accepted event gets exactly
 //! one outcome, and room is held until then: a [`Delivery`] resolves to it, a
-//! [`FlushReport`] and a [`CloseReport`] count it. A batch is sent once: there
-//! is no retry yet.
+//! [`FlushReport`] and a [`CloseReport`] count it. A batch whose attempt
+//! failed is sent again, in its place: after the wait that a throttling service
+//! asks for, after a backoff when something broke, in smaller batches when it was
+//! too large. What is refused for good is not.
 //!
 //! # Order
 //! First in, first out per partition: one batch of a partition is in flight at a
@@ -46,6 +48,7 @@ mod buffer;
 mod cost;
 mod delivery;
 mod handle;
+mod journey;
 mod linger;
 mod options;
 mod permit;
@@ -53,6 +56,7 @@ mod queue;
 mod report;
 mod sink;
 mod total;
+mod verdict;
 mod wait;
 mod worker;
 

@@ -4,8 +4,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::cost::Cost;
+use super::verdict::RetryPolicy;
 use crate::batch::BatchLimits;
 use crate::error::Error;
+use crate::retry::Backoff;
 
 /// Options of a [`BufferedProducer`](super::BufferedProducer).
 ///
@@ -20,6 +22,7 @@ pub struct BufferedProducerOptions {
     batch: BatchLimits,
     linger: Option<Duration>,
     max_in_flight: NonZeroUsize,
+    retry: RetryPolicy,
 }
 
 impl Default for BufferedProducerOptions {
@@ -39,6 +42,7 @@ impl Default for BufferedProducerOptions {
             },
             linger: Some(Duration::from_millis(50)),
             max_in_flight: NonZeroUsize::new(32).expect("not zero"),
+            retry: RetryPolicy::default(),
         }
     }
 }
@@ -120,6 +124,41 @@ impl BufferedProducerOptions {
     pub fn with_max_in_flight(mut self, batches: NonZeroUsize) -> Self {
         self.max_in_flight = batches;
         self
+    }
+
+    /// How often a batch is sent again after attempts that failed; waiting out a
+    /// throttle spends none of them.
+    ///
+    /// Defaults to 3.
+    #[must_use]
+    pub fn with_max_retries(mut self, retries: u32) -> Self {
+        self.retry.max_retries = retries;
+        self
+    }
+
+    /// The waits before a batch is sent again: a random part of `first`, which
+    /// doubles with each failure up to `limit`.
+    ///
+    /// Defaults to 0.8 s and 60 s.
+    #[must_use]
+    pub fn with_retry_backoff(mut self, first: Duration, limit: Duration) -> Self {
+        self.retry.backoff = Backoff::new(first, limit);
+        self
+    }
+
+    /// Whether a batch is sent again when an attempt may have been stored: at
+    /// least once with `true`, at most once with `false`, where such events end
+    /// as [`Unknown`](super::UndeliveredReason::Unknown).
+    ///
+    /// Defaults to `true`.
+    #[must_use]
+    pub fn with_duplicates_allowed(mut self, allowed: bool) -> Self {
+        self.retry.duplicates = allowed;
+        self
+    }
+
+    pub(super) fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {

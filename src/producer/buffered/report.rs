@@ -118,21 +118,16 @@ impl Tally {
     }
 
     /// A batch got its outcome.
-    pub(super) fn end(&self, events: usize, error: Option<&Error>) {
+    pub(super) fn end(&self, delivered: usize, failed: usize, error: Option<&Error>) {
         let settled = {
             let mut counts = lock(&self.counts);
             counts.open_batches -= 1;
-            let events = events as u64;
-            counts.report.pending -= events;
-            match error {
-                None => counts.report.delivered += events,
-                Some(error) => {
-                    counts.report.failed += events;
-                    counts
-                        .report
-                        .first_error
-                        .get_or_insert_with(|| error.clone());
-                }
+            let report = &mut counts.report;
+            report.pending -= (delivered + failed) as u64;
+            report.delivered += delivered as u64;
+            report.failed += failed as u64;
+            if let Some(error) = error {
+                report.first_error.get_or_insert_with(|| error.clone());
             }
             counts.open_batches == 0
         };

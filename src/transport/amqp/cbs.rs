@@ -7,28 +7,26 @@ use fe2o3_amqp::types::primitives::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::connection::TRY_TIMEOUT;
+use super::connection::timed_out;
 use super::node::Node;
-use super::sas::{Issuer, TOKEN_LIFE};
+use super::tokens::{Issuer, Token};
 use crate::error::Error;
 
 pub(super) const ADDRESS: &str = "$cbs";
 
-/// Four fifths of a token's life: the rest is for renewals that fail.
-const RENEW_AFTER: Duration = Duration::from_secs(TOKEN_LIFE.as_secs() / 5 * 4);
-
-/// The wait between renewals that fail.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
-
 /// Shows the service a token.
-pub(super) async fn put_token(node: &mut Node, issuer: &Issuer) -> Result<(), Error> {
+pub(super) async fn put_token(
+    node: &mut Node,
+    issuer: &Issuer,
+    token: &Token,
+) -> Result<(), Error> {
     let properties = [
-        ("operation", "put-token"),
-        ("type", "servicebus.windows.net:sastoken"),
-        ("name", issuer.audience()),
+        ("operation", "put-token".to_owned()),
+        ("type", token.kind.to_owned()),
+        ("name", issuer.audience().to_owned()),
     ];
-    let token = Value::String(issuer.token(SystemTime::now()));
-    node.call(properties, token).await.map(drop)
+    let text = Value::String(token.text.clone());
+    node.call(properties, text).await.map(drop)
 }
 
 /// Renews the token of a connection until it is dropped.
@@ -36,31 +34,45 @@ pub(super) async fn put_token(node: &mut Node, issuer: &Issuer) -> Result<(), Er
 pub(super) struct Renewal(JoinHandle<()>);
 
 impl Renewal {
-    /// Starts when a token was put.
-    pub(super) fn start(mut node: Node, issuer: Arc<Issuer>) -> Self {
-        Self(tokio::spawn(async move {
-            if !issuer.renews() {
-                // The node is kept: the token was put over it.
-                std::future::pending::<()>().await;
-            }
-            let mut wait = RENEW_AFTER;
-            while !node.is_ended() {
-                sleep(wait).await;
-                let renewed = timeout(TRY_TIMEOUT, put_token(&mut node, &issuer)).await;
-                wait = match renewed {
-                    Ok(Ok(())) => RENEW_AFTER,
-                    Ok(Err(error)) => {
-                        tracing::warn!(%error, "a token was not renewed: trying again");
-                        RETRY_AFTER
-                    }
-                    Err(_) => {
-                        tracing::warn!("a token was not renewed in time: trying again");
-                        RETRY_AFTER
-                    }
-                };
-            }
-        }))
+    /// Starts when `token` was put over `node`, which stays open for it.
+    pub(super) fn start(
+        node: Node,
+        issuer: Arc<Issuer>,
+        token: Token,
+        try_timeout: Duration,
+    ) -> Self {
+        Self(tokio::spawn(renew(node, issuer, token, try_timeout)))
     }
+}
+
+async fn renew(mut node: Node, issuer: Arc<Issuer>, mut token: Token, try_timeout: Duration) {
+    while !node.is_ended() {
+        let Some(fresh_for) = token.fresh_for(SystemTime::now()) else {
+            // There will be no other.
+            return std::future::pending().await;
+        };
+        sleep(fresh_for).await;
+        let renewing = async {
+            let newer = issuer.issue(SystemTime::now()).await?;
+            put_token(&mut node, &issuer, &newer).await?;
+            Ok(newer)
+        };
+        let renewed = timeout(try_timeout, renewing).await;
+        match renewed.unwrap_or_else(|_| Err(timed_out("renewing a token", try_timeout))) {
+            Ok(newer) => token = newer,
+            Err(error) => {
+                let left = token.good_for(SystemTime::now()).unwrap_or_default();
+                tracing::warn!(%error, ?left, "a token was not renewed: trying again");
+                sleep(retry_after(left)).await;
+            }
+        }
+    }
+}
+
+/// The wait after a renewal that failed: some ten attempts while the token is
+/// still good, and no storm.
+fn retry_after(left: Duration) -> Duration {
+    (left / 10).clamp(Duration::from_millis(100), Duration::from_secs(30))
 }
 
 impl Drop for Renewal {

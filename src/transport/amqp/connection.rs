@@ -1,9 +1,12 @@
 //! The one connection of an event hub, opened when it is needed.
 //!
 //! Who asks for a session while the connection is down brings it up first; who
-//! asks meanwhile shares the attempt and its outcome. Every link has a session
-//! of its own: a connection holds 4999 of them, a session no more than 256
-//! links, and what ends one session harms no other link.
+//! asks meanwhile shares the attempt and its outcome. After attempts that fail
+//! the next one waits, longer each time, whoever asks. Each connection has a
+//! generation: what was begun on an earlier one is discarded, never resumed.
+//!
+//! Every link has a session of its own: a connection holds 4999 of them, a
+//! session no more than 256 links, and what ends one session harms no other link.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -15,47 +18,46 @@ use fe2o3_amqp::Session;
 use fe2o3_amqp::connection::{Connection as Amqp, ConnectionHandle};
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::cbs::{self, Renewal};
+use super::dial::Dialer;
+use super::endpoint::{Endpoint, Server};
 use super::errors::Spoken;
+use super::guard::Tripped;
 use super::management;
 use super::node::Node;
-use super::sas::Issuer;
-use crate::connection_string::ConnectionString;
+use super::tokens::{Issuer, TokenSource};
 use crate::error::{Error, ErrorKind};
-
-/// How long one operation may take, whatever it waits for.
-pub(super) const TRY_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::hub::EventHubOptions;
+use crate::retry::Backoff;
 
 /// How long the service may take to agree to a close.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the service may take to let us in.
+/// How long the service may take to let us in, at most.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long either side may be silent.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The largest frame that we take, in bytes.
-const MAX_FRAME_SIZE: u32 = 64 * 1024;
+pub(super) const MAX_FRAME_SIZE: u32 = 64 * 1024;
 
 /// The highest channel that the service takes.
 const CHANNEL_MAX: u16 = 4999;
 
-const PLAIN_PORT: u16 = 5672;
-
 /// A connection to one event hub.
 pub(crate) struct Connection {
-    host: String,
-    port: u16,
+    dialer: Dialer,
     hub: String,
     issuer: Arc<Issuer>,
+    try_timeout: Duration,
+    heartbeat: Duration,
+    reconnect: Backoff,
     state: Mutex<State>,
     /// The attempts to open it that have ended.
     attempts: AtomicU64,
+    /// The attempts that have succeeded.
+    generation: AtomicU64,
     closed: watch::Sender<bool>,
 }
 
@@ -64,36 +66,72 @@ struct State {
     open: Option<Open>,
     /// Why the last attempt failed.
     failure: Option<Error>,
+    /// The failures in a row, and when the next attempt may be made.
+    failures: u32,
+    retry_at: Option<Instant>,
 }
 
 struct Open {
     handle: ConnectionHandle<()>,
+    tripped: Tripped,
     management: Option<Arc<Mutex<Node>>>,
     // Stops when it is dropped.
     _renewal: Renewal,
+}
+
+/// A session, for one link, and what may be known of its end.
+pub(super) struct Begun {
+    pub(super) session: SessionHandle<()>,
+    pub(super) tripped: Tripped,
 }
 
 impl Connection {
     /// A connection that is not open yet.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidOptions`] if it would need TLS.
-    pub(crate) fn new(settings: &ConnectionString, hub: &str) -> Result<Arc<Self>, Error> {
-        if !settings.is_development_emulator() {
-            return Err(Error::invalid_options(
-                "TLS is not built in yet: only connection strings with UseDevelopmentEmulator=true can be used",
-            ));
+    /// [`ErrorKind::InvalidOptions`] if bytes would leave this machine in the
+    /// clear, or an option makes no sense.
+    pub(crate) fn new(
+        server: Server,
+        source: TokenSource,
+        hub: &str,
+        options: &EventHubOptions,
+    ) -> Result<Arc<Self>, Error> {
+        for (name, time) in [
+            ("try time-out", options.try_timeout),
+            ("heartbeat", options.heartbeat),
+            ("token life", options.token_life),
+        ] {
+            if time.is_zero() {
+                return Err(Error::invalid_options(format!(
+                    "the {name} must not be zero"
+                )));
+            }
         }
-        let audience = format!("sb://{}/{hub}", settings.host());
+        let endpoint = Endpoint::new(server, options)?;
+        let audience = format!("sb://{}/{hub}", endpoint.host);
         Ok(Arc::new(Self {
-            host: settings.host().to_owned(),
-            port: settings.port().unwrap_or(PLAIN_PORT),
+            dialer: Dialer::new(endpoint, options.root_certificates.clone()),
             hub: hub.to_owned(),
-            issuer: Arc::new(Issuer::new(settings.credential().clone(), audience)),
+            issuer: Arc::new(Issuer::new(source, audience)),
+            try_timeout: options.try_timeout,
+            heartbeat: options.heartbeat,
+            reconnect: options.reconnect,
             state: Mutex::default(),
             attempts: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             closed: watch::Sender::new(false),
         }))
+    }
+
+    /// How often a connection was made again.
+    pub(crate) fn recoveries(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed).saturating_sub(1)
+    }
+
+    /// How long one operation may take, whatever it waits for.
+    pub(super) fn try_timeout(&self) -> Duration {
+        self.try_timeout
     }
 
     /// The name of the event hub.
@@ -102,8 +140,9 @@ impl Connection {
     }
 
     /// A token for the hub: for requests that carry one.
-    pub(super) fn token(&self) -> String {
-        self.issuer.token(SystemTime::now())
+    pub(super) async fn token(&self) -> Result<String, Error> {
+        let token = self.issuer.token(SystemTime::now()).await?;
+        Ok(token.text)
     }
 
     /// Brings the connection up, if it is down.
@@ -114,7 +153,7 @@ impl Connection {
     }
 
     /// Begins a session, for one link.
-    pub(super) async fn session(self: &Arc<Self>) -> Result<SessionHandle<()>, Error> {
+    pub(super) async fn session(self: &Arc<Self>) -> Result<Begun, Error> {
         let this = Arc::clone(self);
         self.in_task(async move {
             let mut state = this.lock_open().await?;
@@ -131,7 +170,7 @@ impl Connection {
             if let Some(node) = state.open.as_ref().and_then(|open| open.management.clone()) {
                 return Ok(node);
             }
-            let node = Node::new(state.begin().await?, management::ADDRESS);
+            let node = Node::new(state.begin().await?.session, management::ADDRESS);
             let node = Arc::new(Mutex::new(node));
             if let Some(open) = &mut state.open {
                 open.management = Some(Arc::clone(&node));
@@ -183,9 +222,9 @@ impl Connection {
         *self.closed.borrow()
     }
 
-    /// Runs what must not be dropped half-way: a session that nobody waits for
-    /// when it begins upsets the whole connection.
-    async fn in_task<T: Send + 'static>(
+    /// Runs what must not be dropped half-way: a session or a link that nobody
+    /// waits for when it begins upsets the whole connection.
+    pub(super) async fn in_task<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
@@ -199,10 +238,10 @@ impl Connection {
             }
         });
         let what = self.what("waiting for");
-        match timeout(TRY_TIMEOUT, task).await {
+        match timeout(self.try_timeout, task).await {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => Err(Error::new(ErrorKind::Disconnected, what).with_source(error)),
-            Err(_) => Err(timed_out(&what, TRY_TIMEOUT)),
+            Err(_) => Err(timed_out(&what, self.try_timeout)),
         }
     }
 
@@ -224,67 +263,83 @@ impl Connection {
         {
             return Err(failure.clone());
         }
+        if let Some(retry_at) = state.retry_at {
+            sleep_until(retry_at).await;
+        }
         let what = self.what("connecting to");
-        let opened = match timeout(OPEN_TIMEOUT, self.connect(&what)).await {
+        let limit = OPEN_TIMEOUT.min(self.try_timeout);
+        let opened = match timeout(limit, self.connect(&what)).await {
             Ok(opened) => opened,
-            Err(_) => Err(timed_out(&what, OPEN_TIMEOUT)),
+            Err(_) => Err(timed_out(&what, limit)),
         };
         self.attempts.fetch_add(1, Ordering::Release);
-        state.failure = opened.as_ref().err().cloned();
+        match &opened {
+            Ok(_) => {
+                let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+                tracing::info!(endpoint = ?self.dialer.endpoint(), hub = %self.hub, generation, "connected");
+                (state.failures, state.retry_at) = (0, None);
+                state.failure = None;
+            }
+            Err(error) => {
+                state.failures = state.failures.saturating_add(1);
+                let wait = self.reconnect.delay(state.failures, error.retry_after());
+                tracing::warn!(%error, ?wait, "not connected");
+                state.retry_at = Some(Instant::now() + wait);
+                state.failure = Some(error.clone());
+            }
+        }
         state.open = Some(opened?);
         Ok(state)
     }
 
     async fn connect(&self, what: &str) -> Result<Open, Error> {
-        let stream = self.stream(what).await?;
+        let token = self.issuer.token(SystemTime::now()).await?;
+        let stream = self.dialer.dial(what).await?;
+        let tripped = stream.tripped();
         // Random, so that no two processes share it.
         let container = format!("eventhubs-flow-{:016x}", RandomState::new().hash_one(what));
+        let silence = u32::try_from(2 * self.heartbeat.as_millis()).unwrap_or(u32::MAX);
         let mut handle = Amqp::builder()
             .container_id(container)
-            .hostname(self.host.as_str())
+            .hostname(self.dialer.endpoint().host.as_str())
             .sasl_profile(SaslProfile::Anonymous)
             .max_frame_size(MAX_FRAME_SIZE)
             .channel_max(CHANNEL_MAX)
-            .idle_time_out(u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX))
+            .idle_time_out(silence)
             .open_with_stream(stream)
             .await
             .map_err(|error| error.into_error(what))?;
         let session = Session::begin(&mut handle).await;
         let session = session.map_err(|error| error.into_error(what))?;
         let mut cbs = Node::new(session, cbs::ADDRESS);
-        cbs::put_token(&mut cbs, &self.issuer).await?;
-        tracing::info!(host = %self.host, port = self.port, hub = %self.hub, "connected");
+        cbs::put_token(&mut cbs, &self.issuer, &token).await?;
+        let issuer = Arc::clone(&self.issuer);
         Ok(Open {
             handle,
+            tripped,
             management: None,
-            _renewal: Renewal::start(cbs, Arc::clone(&self.issuer)),
+            _renewal: Renewal::start(cbs, issuer, token, self.try_timeout),
         })
     }
 
-    /// The byte stream to the service: where TLS goes.
-    async fn stream(&self, what: &str) -> Result<TcpStream, Error> {
-        let unreachable = |error| {
-            Error::new(ErrorKind::Disconnected, format!("{what}: {error}")).with_source(error)
-        };
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = stream.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
-        Ok(stream)
-    }
-
     fn what(&self, doing: &str) -> String {
-        format!("{doing} {}:{}", self.host, self.port)
+        let (host, port) = &self.dialer.endpoint().address;
+        format!("{doing} {host}:{port}")
     }
 }
 
 impl State {
-    async fn begin(&mut self) -> Result<SessionHandle<()>, Error> {
+    async fn begin(&mut self) -> Result<Begun, Error> {
         let what = "beginning a session";
         let Some(open) = &mut self.open else {
             return Err(Error::closed("connection"));
         };
         match timeout(OPEN_TIMEOUT, Session::begin(&mut open.handle)).await {
-            Ok(begun) => begun.map_err(|error| error.into_error(what)),
+            Ok(Ok(session)) => Ok(Begun {
+                session,
+                tripped: open.tripped.clone(),
+            }),
+            Ok(Err(error)) => Err(error.into_error(what)),
             Err(_) => {
                 // The peer is dead, or the connection upset: the next one gets a new one.
                 self.open = None;
@@ -303,8 +358,7 @@ pub(super) fn timed_out(what: &str, after: Duration) -> Error {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("endpoint", self.dialer.endpoint())
             .field("hub", &self.hub)
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()

@@ -18,8 +18,8 @@ use crate::transport::{
 
 /// Opens receivers on an event hub over AMQP.
 ///
-/// An operation that takes 60 s fails with [`ErrorKind::Timeout`]; waiting for
-/// events has no limit.
+/// An operation that takes longer than the try time-out (60 s) fails with
+/// [`ErrorKind::Timeout`]; waiting for events has no limit.
 ///
 /// [`ErrorKind::Timeout`]: crate::ErrorKind::Timeout
 pub struct AmqpConsumer {
@@ -76,7 +76,9 @@ impl TransportConsumer for AmqpConsumer {
         if self.is_closed() {
             return Err(Error::closed("consumer"));
         }
-        let link = Link::attach(&self.connection, &options).await;
+        let connection = Arc::clone(&self.connection);
+        let attaching = async move { Link::attach(&connection, &options).await };
+        let link = self.connection.in_task(attaching).await;
         let link = link.map_err(|error| self.connection.explain(error))?;
         let link = Arc::new(tokio::sync::Mutex::new(Some(link)));
         self.register(&link);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fe2o3_amqp::types::primitives::{OrderedMap, Value};
 use tokio::time::timeout;
 
-use super::connection::{Connection, TRY_TIMEOUT, timed_out};
+use super::connection::{Connection, timed_out};
 use crate::error::{Error, ErrorKind};
 use crate::partition::PartitionId;
 use crate::transport::{HubProperties, PartitionProperties};
@@ -15,14 +15,14 @@ pub(super) const ADDRESS: &str = "$management";
 
 /// Reads the properties of the hub.
 pub(super) async fn hub(connection: &Arc<Connection>) -> Result<HubProperties, Error> {
-    let token = connection.token();
+    let token = connection.token().await?;
     let answer = read(
         connection,
         [
-            ("operation", "READ"),
-            ("name", connection.hub()),
-            ("type", "com.microsoft:eventhub"),
-            ("security_token", &token),
+            ("operation", "READ".to_owned()),
+            ("name", connection.hub().to_owned()),
+            ("type", "com.microsoft:eventhub".to_owned()),
+            ("security_token", token),
         ],
     );
     let answer = answer.await?;
@@ -43,15 +43,15 @@ pub(super) async fn partition(
     connection: &Arc<Connection>,
     partition: PartitionId,
 ) -> Result<PartitionProperties, Error> {
-    let (token, id) = (connection.token(), partition.to_string());
+    let token = connection.token().await?;
     let answer = read(
         connection,
         [
-            ("operation", "READ"),
-            ("name", connection.hub()),
-            ("type", "com.microsoft:partition"),
-            ("partition", &id),
-            ("security_token", &token),
+            ("operation", "READ".to_owned()),
+            ("name", connection.hub().to_owned()),
+            ("type", "com.microsoft:partition".to_owned()),
+            ("partition", partition.to_string()),
+            ("security_token", token),
         ],
     );
     let answer = answer.await?;
@@ -67,20 +67,25 @@ pub(super) async fn partition(
 
 async fn read<const N: usize>(
     connection: &Arc<Connection>,
-    properties: [(&str, &str); N],
+    properties: [(&'static str, String); N],
 ) -> Result<Answer, Error> {
     let node = connection.management().await?;
-    let call = async { node.lock().await.call(properties, Value::Null).await };
-    let answer = match timeout(TRY_TIMEOUT, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(timed_out("calling $management", TRY_TIMEOUT)),
-    };
-    if let Err(error) = &answer
-        && matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout)
-    {
-        connection.forget_management(&node).await;
-    }
-    match answer? {
+    let asked = Arc::clone(connection);
+    let answer = connection.in_task(async move {
+        let limit = asked.try_timeout();
+        let call = async { node.lock().await.call(properties, Value::Null).await };
+        let answer = match timeout(limit, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(timed_out("calling $management", limit)),
+        };
+        if let Err(error) = &answer
+            && matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout)
+        {
+            asked.forget_management(&node).await;
+        }
+        answer
+    });
+    match answer.await? {
         Value::Map(map) => Ok(Answer(map)),
         _ => Err(Error::new(
             ErrorKind::Protocol,

@@ -60,7 +60,7 @@ impl Node {
     /// An answer that nobody waits for any more is skipped by the next call.
     pub(super) async fn call<const N: usize>(
         &mut self,
-        properties: [(&str, &str); N],
+        properties: [(&str, String); N],
         body: Value,
     ) -> Result<Value, Error> {
         let links = match self.links.take() {
@@ -105,7 +105,7 @@ impl Links {
         &mut self,
         address: &str,
         id: u64,
-        properties: [(&str, &str); N],
+        properties: [(&str, String); N],
         body: Value,
     ) -> Result<Delivery<Body<Value>>, Error> {
         let what = format!("calling {address}");
@@ -157,10 +157,12 @@ impl Links {
     }
 }
 
-fn application_properties<const N: usize>(properties: [(&str, &str); N]) -> ApplicationProperties {
+fn application_properties<const N: usize>(
+    properties: [(&str, String); N],
+) -> ApplicationProperties {
     let mut map = OrderedMap::new();
     for (name, value) in properties {
-        map.insert(name.to_owned(), SimpleValue::String(value.to_owned()));
+        map.insert(name.to_owned(), SimpleValue::String(value));
     }
     ApplicationProperties(map)
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Connection, TRY_TIMEOUT, timed_out};
+use super::connection::{Connection, timed_out};
 use super::sender::{Request, SenderLink};
 use super::{codec, management};
 use crate::batch::{BatchLimits, EventBatch};
@@ -26,7 +26,8 @@ use crate::transport::{
 /// used. Calls overlap on a link: up to 256 batches are in flight at once. A link
 /// that broke fails the calls it carried; the next call attaches a new one.
 ///
-/// An operation that takes 60 s fails with [`ErrorKind::Timeout`].
+/// An operation that takes longer than the try time-out (60 s) fails with
+/// [`ErrorKind::Timeout`].
 ///
 /// [`ErrorKind::Timeout`]: crate::ErrorKind::Timeout
 pub struct AmqpProducer {
@@ -87,8 +88,9 @@ impl AmqpProducer {
         if batch.is_empty() {
             return Ok(());
         }
-        let deadline = Instant::now() + TRY_TIMEOUT;
-        let (mut request, answer) = Request::new(codec::encode(batch), deadline);
+        let limit = self.connection.try_timeout();
+        let deadline = Instant::now() + limit;
+        let (mut request, answer) = Request::new(codec::encode(batch), deadline, limit);
         // A link that went before it took the request has not tried it: one more.
         for _ in 0..2 {
             let requests = self.requests(batch.target())?;
@@ -99,10 +101,10 @@ impl AmqpProducer {
                         Error::new(ErrorKind::Disconnected, "the sender link is gone")
                             .with_unknown_fate()
                     };
-                    return answer.await.map_err(lost)??.outcome(deadline).await;
+                    return answer.await.map_err(lost)??.outcome().await;
                 }
                 Ok(Err(mpsc::error::SendError(refused))) => request = refused,
-                Err(_) => return Err(timed_out("waiting for the sender link", TRY_TIMEOUT)),
+                Err(_) => return Err(timed_out("waiting for the sender link", limit)),
             }
         }
         let message = "the sender link breaks as soon as it is attached";

@@ -23,8 +23,9 @@ use serde_amqp::lazy::LazyValue;
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
-use super::connection::{CLOSE_TIMEOUT, Connection, TRY_TIMEOUT, timed_out};
+use super::connection::{Begun, CLOSE_TIMEOUT, Connection, timed_out};
 use super::errors::{STOLEN, ServiceError, Spoken};
+use super::guard::Tripped;
 use super::node::link_name;
 use super::{codec, conflict, position};
 use crate::error::{Error, ErrorKind, OwnershipLostReason};
@@ -39,6 +40,8 @@ pub(super) struct Link {
     // Detaches when it is dropped, then the session ends.
     receiver: Receiver,
     session: SessionHandle<()>,
+    link: String,
+    tripped: Tripped,
     partition: PartitionId,
     own_level: Option<i64>,
     what: String,
@@ -75,18 +78,23 @@ impl Link {
             let name = Value::String(name.clone());
             properties.insert(Symbol::from("com.microsoft:receiver-name"), name);
         }
-        let mut session = connection.session().await?;
+        let limit = connection.try_timeout();
+        let Begun {
+            mut session,
+            tripped,
+        } = connection.session().await?;
+        let link = link_name(&address);
         let attaching = Receiver::builder()
-            .name(link_name(&address))
+            .name(link.clone())
             .source(source)
             .properties(properties)
             .sender_settle_mode(SenderSettleMode::Settled)
             .credit_mode(CreditMode::Manual)
             .verify_incoming_source(false)
             .attach(&mut session);
-        let attached = match timeout(TRY_TIMEOUT, attaching).await {
+        let attached = match timeout(limit, attaching).await {
             Ok(attached) => attached,
-            Err(_) => return Err(timed_out(&what, TRY_TIMEOUT)),
+            Err(_) => return Err(timed_out(&what, limit)),
         };
         let receiver = attached.map_err(|error| {
             let word = error.word().map(ServiceError::from);
@@ -102,6 +110,8 @@ impl Link {
         Ok(Self {
             receiver,
             session,
+            link,
+            tripped,
             partition: *partition,
             own_level: *owner_level,
             what: format!("receiving from {address}"),
@@ -174,6 +184,12 @@ impl Link {
     }
 
     fn explain(&self, error: RecvError) -> Error {
+        if let Some(violation) = self.tripped.violation()
+            && violation.link.as_ref() == Some(&self.link)
+        {
+            let message = format!("{}: {violation}", self.what);
+            return Error::new(ErrorKind::Protocol, message).with_source(violation.clone());
+        }
         let word = error.word().map(ServiceError::from);
         match (word, error) {
             (Some(word), _) if word.condition == STOLEN => {

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::link::delivery::{DeliveryFut, Sendable};
@@ -22,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connection::{CLOSE_TIMEOUT, Connection, TRY_TIMEOUT, timed_out};
+use super::connection::{CLOSE_TIMEOUT, Connection, timed_out};
 use super::errors::{ServiceError, Spoken};
 use super::node::link_name;
 use crate::error::{Error, ErrorKind};
@@ -44,6 +45,8 @@ pub(super) struct SenderLink {
 pub(super) struct Request {
     batch: Sendable<Batch<Data>>,
     deadline: Instant,
+    /// How far away the deadline was.
+    limit: Duration,
     reply: oneshot::Sender<Result<InFlight, Error>>,
 }
 
@@ -51,6 +54,8 @@ pub(super) struct Request {
 pub(super) struct InFlight {
     delivery: DeliveryFut<Result<Outcome, SendError>>,
     address: Arc<str>,
+    deadline: Instant,
+    limit: Duration,
     _place: OwnedSemaphorePermit,
 }
 
@@ -59,11 +64,13 @@ impl Request {
     pub(super) fn new(
         batch: Sendable<Batch<Data>>,
         deadline: Instant,
+        limit: Duration,
     ) -> (Self, oneshot::Receiver<Result<InFlight, Error>>) {
         let (reply, answer) = oneshot::channel();
         let request = Self {
             batch,
             deadline,
+            limit,
             reply,
         };
         (request, answer)
@@ -104,13 +111,13 @@ impl SenderLink {
 }
 
 impl InFlight {
-    /// Waits for the outcome, until `deadline`.
-    pub(super) async fn outcome(self, deadline: Instant) -> Result<(), Error> {
+    /// Waits for the outcome, until the deadline.
+    pub(super) async fn outcome(self) -> Result<(), Error> {
         let what = format!("sending to {}", self.address);
-        match timeout_at(deadline, self.delivery).await {
+        match timeout_at(self.deadline, self.delivery).await {
             Ok(Ok(outcome)) => read(outcome, &what),
             Ok(Err(error)) => Err(error.into_error(&what).with_unknown_fate()),
-            Err(_) => Err(timed_out(&what, TRY_TIMEOUT).with_unknown_fate()),
+            Err(_) => Err(timed_out(&what, self.limit).with_unknown_fate()),
         }
     }
 }
@@ -177,16 +184,17 @@ impl Link {
         connection: &Arc<Connection>,
     ) -> Result<(SessionHandle<()>, fe2o3_amqp::Sender), Error> {
         let what = format!("attaching a sender to {}", self.address);
-        let mut session = connection.session().await?;
+        let limit = connection.try_timeout();
+        let mut session = connection.session().await?.session;
         let attaching = fe2o3_amqp::Sender::builder()
             .name(link_name(&self.address))
             .target(&*self.address)
             .sender_settle_mode(SenderSettleMode::Unsettled)
             .attach(&mut session);
-        match timeout(TRY_TIMEOUT, attaching).await {
+        match timeout(limit, attaching).await {
             Ok(Ok(sender)) => Ok((session, sender)),
             Ok(Err(error)) => Err(error.into_error(&what)),
-            Err(_) => Err(timed_out(&what, TRY_TIMEOUT)),
+            Err(_) => Err(timed_out(&what, limit)),
         }
     }
 
@@ -230,6 +238,7 @@ impl Link {
         let Request {
             batch,
             deadline,
+            limit,
             reply,
         } = request;
         if reply.is_closed() {
@@ -246,6 +255,8 @@ impl Link {
                 let in_flight = InFlight {
                     delivery,
                     address: Arc::clone(&self.address),
+                    deadline,
+                    limit,
                     _place: place,
                 };
                 let _ = reply.send(Ok(in_flight));
@@ -265,7 +276,7 @@ impl Link {
             }
             Ok(Err(error)) => error.into_error(&what),
             // The transfer may be half done: the link goes, and the half with it.
-            Err(_) => timed_out(&what, TRY_TIMEOUT),
+            Err(_) => timed_out(&what, limit),
         };
         let _ = reply.send(Err(error.clone()));
         Err(error)
@@ -274,8 +285,6 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use fe2o3_amqp::types::definitions::{self, ErrorCondition};
     use fe2o3_amqp::types::messaging::{Accepted, Modified, Rejected, Released};
     use fe2o3_amqp::types::primitives::Symbol;
