@@ -220,7 +220,7 @@ const scenarios = {
 
   async throttled() {
     await withProducer(async (producer) => {
-      const events = Array.from({ length: 900 }, () => ({ body: "x" }));
+      const events = Array.from({ length: 1000 }, () => ({ body: "x" }));
       for (const what of ["first", "second"]) {
         await outcome(what, () => producer.sendBatch(events, { partitionId: "0" }));
       }

@@ -9,6 +9,7 @@
 
 mod access;
 mod app;
+pub mod expected;
 mod http;
 mod report;
 mod run;

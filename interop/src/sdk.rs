@@ -23,6 +23,17 @@ pub enum Sdk {
 }
 
 impl Sdk {
+    /// Its package's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Javascript => "@azure/event-hubs",
+            Self::Python => "azure-eventhub",
+            Self::Official => "azure_messaging_eventhubs",
+            Self::Azeventhubs => "azeventhubs",
+        }
+    }
+
     /// Whether it can be run; where it cannot, says so.
     ///
     /// # Panics

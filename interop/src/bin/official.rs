@@ -311,7 +311,7 @@ async fn oversize() -> Outcome {
 async fn throttled() -> Outcome {
     let producer = producer().await?;
     for what in ["first", "second"] {
-        let events = std::iter::repeat_n(EventData::from("x"), 900);
+        let events = std::iter::repeat_n(EventData::from("x"), 1000);
         refused(what, send_batch(&producer, events, to_partition("0"))).await;
     }
     Ok(())
