@@ -54,6 +54,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         )));
     };
     let identity = identity(&open);
+    io.open();
     Performative::Open(Open {
         container_id: broker.namespace.name().to_owned(),
         hostname: open.hostname,

@@ -18,7 +18,7 @@ pub(crate) mod encode;
 pub(crate) mod error;
 mod expiry;
 mod faulting;
-mod frame;
+pub(crate) mod frame;
 mod handshake;
 mod inbound;
 mod io;
