@@ -1,11 +1,15 @@
 //! How an emulator is put together.
 
-use crate::config::{AccessKey, Config, ConfigError, HubConfig};
+use crate::access_key::AccessKey;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, HubConfig};
 use crate::emulator::Emulator;
+use crate::listen::{Certificate, CertificateError, Listeners, Tls};
 use crate::namespace::Namespace;
-use crate::server::Listeners;
 use crate::service::Broker;
+use crate::tier::{Quotas, Tier};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an emulator is to be; see [`Emulator::builder`].
@@ -13,28 +17,87 @@ use std::time::Duration;
 #[must_use]
 pub struct EmulatorBuilder {
     port: u16,
+    tls_port: Option<u16>,
+    certificate: Option<Certificate>,
     config: Config,
     default_hubs: bool,
     default_keys: bool,
+    /// In place of the tier's.
+    max_message_size: Option<u64>,
     acknowledgement_delay: Duration,
+    #[cfg(feature = "health")]
+    health_port: Option<u16>,
 }
 
 impl Default for EmulatorBuilder {
     fn default() -> Self {
         Self {
             port: 0,
+            tls_port: None,
+            certificate: None,
             config: Config::default(),
             default_hubs: true,
             default_keys: true,
+            max_message_size: None,
             acknowledgement_delay: Duration::ZERO,
+            #[cfg(feature = "health")]
+            health_port: None,
         }
     }
 }
 
 impl EmulatorBuilder {
     /// The port to listen on. Defaults to 0: any free one.
+    ///
+    /// It takes AMQP, AMQP over WebSockets at `/$servicebus/websocket/` and, where [`tls`](Self::tls) is on, both over
+    /// TLS: what a client speaks is told by its first byte.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// The name of the namespace: 1 to 50 letters, digits and hyphens, a letter first, no hyphen last. Defaults to
+    /// `emulatorNs1`.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.config.namespace = name.into();
+        self
+    }
+
+    /// The port of `GET /health` and `GET /metrics`, over HTTP on this machine only; 0 is any free one. Defaults to
+    /// none: they are not served. The official emulator's is 5300.
+    #[cfg(feature = "health")]
+    pub fn health_port(mut self, port: u16) -> Self {
+        self.health_port = Some(port);
+        self
+    }
+
+    /// Lets clients use TLS, 1.2 or 1.3, on every port. Defaults to off.
+    ///
+    /// A certificate for `localhost`, `127.0.0.1` and `::1` is made at start, unless one is
+    /// [given](Self::certificate); clients trust it by [`Emulator::certificate_pem`].
+    pub fn tls(mut self) -> Self {
+        self.certificate.get_or_insert(Certificate::Made);
+        self
+    }
+
+    /// A further port for clients that look for [TLS](Self::tls) there, which is turned on; 0 is any free one.
+    /// Defaults to none: they use the [port](Self::port) that there is.
+    pub fn tls_port(mut self, port: u16) -> Self {
+        self.tls_port = Some(port);
+        self.tls()
+    }
+
+    /// The certificate that clients are shown, and its private key, in PEM; [TLS](Self::tls) is turned on. More
+    /// certificates of its chain may follow it. Defaults to one made at start.
+    pub fn certificate(
+        mut self,
+        certificate_pem: impl Into<String>,
+        key_pem: impl Into<String>,
+    ) -> Self {
+        self.certificate = Some(Certificate::Given {
+            chain: certificate_pem.into(),
+            key: key_pem.into(),
+        });
         self
     }
 
@@ -47,13 +110,34 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Adds a shared access key with all rights; [`EmulatorBuilder::key`] adds one with fewer.
+    pub fn access_key(self, name: impl Into<String>, key: impl Into<String>) -> Self {
+        self.key(AccessKey::new(name, key))
+    }
+
     /// Adds a shared access key; the first one stands in connection strings. Defaults to `RootManageSharedAccessKey`
     /// with the key `SAS_KEY_VALUE`; the first one given replaces it.
-    pub fn access_key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
+    pub fn key(mut self, key: AccessKey) -> Self {
         if std::mem::take(&mut self.default_keys) {
             self.config.keys.clear();
         }
-        self.config.keys.push(AccessKey::new(name, key));
+        self.config.keys.push(key);
+        self
+    }
+
+    /// Takes JSON web tokens too, such as those of Microsoft Entra ID. Defaults to refusing them.
+    ///
+    /// A token gives all rights at what it is put for, until it expires. Its form, times and audience
+    /// (`https://eventhubs.azure.net`) are checked, **its signature is not**: anyone can write one.
+    pub fn accept_jwts(mut self) -> Self {
+        self.config.accept_jwts = true;
+        self
+    }
+
+    /// The tier whose quotas hold. Defaults to none in particular: hubs may be as large as in [`Tier::Dedicated`], all
+    /// else is as in [`Tier::Standard`].
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.config.tier = Some(tier);
         self
     }
 
@@ -63,9 +147,10 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The largest message taken, a batch counting as one, in bytes. Defaults to 1 MiB.
+    /// The largest message taken, a batch counting as one, in bytes. Defaults to what the [`Tier`] says, 1 MiB without
+    /// one.
     pub fn max_message_size(mut self, bytes: u64) -> Self {
-        self.config.max_message_size = bytes;
+        self.max_message_size = Some(bytes);
         self
     }
 
@@ -80,18 +165,20 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If the configuration breaks a limit of the service, or the port cannot be had.
-    pub async fn start(self) -> Result<Emulator, StartError> {
+    /// If the configuration breaks a limit of the service, a port cannot be had, or the certificate cannot be used.
+    pub async fn start(mut self) -> Result<Emulator, StartError> {
+        let quotas = Quotas::of(self.config.tier);
+        self.config.max_message_size = self.max_message_size.unwrap_or(quotas.message_size);
         self.config.validate()?;
-        let port = self.port;
-        let bind_error = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken { port },
-            _ => StartError::Bind { port, source },
-        };
-        let listeners = Listeners::bind(port).map_err(bind_error)?;
+        let tls = self.certificate.as_ref().map(Tls::new).transpose()?;
+        // The port takes TLS, too: it need not be bound twice.
+        let tls_port = self.tls_port.filter(|&tls| tls == 0 || tls != self.port);
+        let listeners = Listeners::bind(self.port, tls_port)?;
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
+            clock: Clock::System,
+            faults: Arc::default(),
         };
         // A valid configuration has a key.
         let key = self
@@ -100,7 +187,14 @@ impl EmulatorBuilder {
             .into_iter()
             .next()
             .ok_or(ConfigError::NoKey)?;
-        Emulator::serve(listeners, broker, key).map_err(bind_error)
+        #[cfg_attr(not(feature = "health"), expect(unused_mut))]
+        let mut emulator = Emulator::serve(listeners, tls, broker, key, quotas.connections)
+            .map_err(|source| StartError::of_port(self.port, source))?;
+        #[cfg(feature = "health")]
+        if let Some(port) = self.health_port {
+            emulator.serve_health(port)?;
+        }
+        Ok(emulator)
     }
 }
 
@@ -111,6 +205,9 @@ pub enum StartError {
     /// It cannot be what it is to be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Its certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// Another program listens on the port.
     #[error("port {port} is taken by another program: stop it, or choose another port")]
     PortTaken {
@@ -125,4 +222,13 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl StartError {
+    pub(crate) fn of_port(port: u16, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PortTaken { port },
+            _ => Self::Bind { port, source },
+        }
+    }
 }

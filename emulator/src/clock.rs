@@ -1,6 +1,42 @@
 //! Wall-clock time as the wire and the texts show it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+#[cfg(test)]
+use tokio::time::Instant;
+
+/// Where the time comes from by which tokens are valid.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Clock {
+    /// The system's clock.
+    System,
+    /// A time to start with and tokio's clock, which a test can pause.
+    #[cfg(test)]
+    Tokio { start: Instant, unix_millis: i64 },
+}
+
+impl Clock {
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn unix_millis(self) -> i64 {
+        match self {
+            Self::System => unix_millis(),
+            #[cfg(test)]
+            Self::Tokio { start, unix_millis } => unix_millis + start.elapsed().as_millis() as i64,
+        }
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(crate) fn unix_seconds(self) -> i64 {
+        self.unix_millis() / 1000
+    }
+
+    /// How long it is until a Unix time in seconds; zero when it is past.
+    pub(crate) fn until(self, unix_seconds: i64) -> Duration {
+        let left = unix_seconds
+            .saturating_mul(1000)
+            .saturating_sub(self.unix_millis());
+        Duration::from_millis(u64::try_from(left).unwrap_or_default())
+    }
+}
 
 /// Milliseconds since the Unix epoch, now.
 pub(crate) fn unix_millis() -> i64 {
@@ -57,6 +93,19 @@ mod tests {
         ] {
             assert_eq!(iso_seconds(seconds, 'T'), expected);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_until_a_second_is_zero_once_it_has_come() {
+        let clock = Clock::Tokio {
+            start: Instant::now(),
+            unix_millis: 5_250,
+        };
+        assert_eq!(clock.until(6), Duration::from_millis(750));
+        tokio::time::advance(Duration::from_millis(750)).await;
+        assert_eq!((clock.unix_seconds(), clock.until(6)), (6, Duration::ZERO));
+        assert!(clock.until(i64::MAX) > Duration::from_secs(1 << 40));
+        assert_eq!(clock.until(i64::MIN), Duration::ZERO);
     }
 
     #[test]

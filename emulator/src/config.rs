@@ -1,21 +1,27 @@
 //! What an emulator is made of: hubs, keys and limits.
 
+mod error;
+
+pub use error::ConfigError;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::str::FromStr;
+
+use crate::access_key::AccessKey;
+use crate::tier::{Quotas, Tier};
 
 /// The consumer group that every hub has.
 pub(crate) const DEFAULT_GROUP: &str = "$Default";
 
-const MAX_PARTITIONS: u32 = 1024;
 const MAX_HUB_NAME: usize = 256;
 const MAX_GROUP_NAME: usize = 50;
-const MAX_GROUPS: usize = 1000;
+const MAX_NAMESPACE_NAME: usize = 50;
 
 /// One event hub: its name, partitions and consumer groups.
 ///
-/// The consumer group `$Default` is always there. Names are case-insensitive, as in the service. Limits (1 to 1024
-/// partitions, 256 characters of hub name, 50 of group name, 1000 groups) are checked when the emulator starts.
+/// The consumer group `$Default` is always there. Names are case-insensitive, as in the service. Limits (256 characters
+/// of hub name, 50 of group name; 1 to 1024 partitions and 1000 groups, or what a [`Tier`] allows) are checked when the
+/// emulator starts.
 ///
 /// Parses from `NAME[:PARTITIONS[:GROUP,GROUP..]]`.
 ///
@@ -78,19 +84,35 @@ impl HubConfig {
             .chain(added.filter(|name| !name.eq_ignore_ascii_case(DEFAULT_GROUP)))
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks names, and counts against the largest that the service takes.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_for(None)
+    }
+
+    fn validate_for(&self, tier: Option<Tier>) -> Result<(), ConfigError> {
+        let quotas = Quotas::of(tier);
         let hub = || self.name.clone();
         if !is_entity_name(&self.name, MAX_HUB_NAME) {
             return Err(ConfigError::HubName { name: hub() });
         }
-        if !(1..=MAX_PARTITIONS).contains(&self.partitions) {
+        if !(1..=quotas.partitions).contains(&self.partitions) {
             return Err(ConfigError::Partitions {
                 hub: hub(),
                 partitions: self.partitions,
+                limit: quotas.partitions,
             });
         }
-        if self.consumer_groups.len() >= MAX_GROUPS {
-            return Err(ConfigError::TooManyGroups { hub: hub() });
+        let groups = self.consumer_groups().count();
+        if groups > quotas.consumer_groups {
+            return Err(ConfigError::TooManyGroups {
+                hub: hub(),
+                groups,
+                limit: quotas.consumer_groups,
+            });
         }
         let mut seen = HashSet::new();
         for group in self.consumer_groups() {
@@ -136,30 +158,6 @@ impl FromStr for HubConfig {
 )]
 pub struct ParseHubError(String);
 
-/// A shared access key of the namespace. `Debug` hides the key.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct AccessKey {
-    pub(crate) name: String,
-    pub(crate) key: String,
-}
-
-impl AccessKey {
-    pub(crate) fn new(name: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            key: key.into(),
-        }
-    }
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Everything that the namespace is built from.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -168,6 +166,9 @@ pub(crate) struct Config {
     pub(crate) keys: Vec<AccessKey>,
     /// Bytes of events kept over all partitions of the namespace.
     pub(crate) retention_bytes: u64,
+    pub(crate) tier: Option<Tier>,
+    /// Whether JSON web tokens are taken.
+    pub(crate) accept_jwts: bool,
     /// Largest batch accepted, in bytes.
     pub(crate) max_message_size: u64,
 }
@@ -179,7 +180,9 @@ impl Default for Config {
             hubs: vec![HubConfig::new("eh1").with_consumer_group("cg1")],
             keys: vec![AccessKey::new("RootManageSharedAccessKey", "SAS_KEY_VALUE")],
             retention_bytes: 1 << 30,
-            max_message_size: 1 << 20,
+            tier: None,
+            accept_jwts: false,
+            max_message_size: Quotas::of(None).message_size,
         }
     }
 }
@@ -191,9 +194,14 @@ impl Config {
     ///
     /// The first rule that is broken, saying where.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        if !is_namespace_name(&self.namespace) {
+            return Err(ConfigError::NamespaceName {
+                name: self.namespace.clone(),
+            });
+        }
         let mut seen = HashSet::new();
         for hub in &self.hubs {
-            hub.validate()?;
+            hub.validate_for(self.tier)?;
             if !seen.insert(hub.name.to_ascii_lowercase()) {
                 return Err(ConfigError::DuplicateHub {
                     name: hub.name.clone(),
@@ -214,6 +222,19 @@ impl Config {
                     name: key.name.clone(),
                 });
             }
+            if key.rights.is_empty() {
+                return Err(ConfigError::KeyWithoutRights {
+                    name: key.name.clone(),
+                });
+            }
+            if let Some(hub) = &key.hub
+                && !seen.contains(&hub.to_ascii_lowercase())
+            {
+                return Err(ConfigError::KeyOfNoHub {
+                    name: key.name.clone(),
+                    hub: hub.clone(),
+                });
+            }
         }
         // Far below it not even one frame would fit; a message is held in memory whole.
         if !(1024..=100 << 20).contains(&self.max_message_size) {
@@ -223,73 +244,13 @@ impl Config {
     }
 }
 
-/// The emulator cannot be built as asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A hub's name is empty, too long or holds other characters than letters, digits, `.`, `-`, `_`.
-    #[error(
-        "'{name}' cannot name an event hub: use 1 to 256 letters, digits, periods, hyphens or underscores"
-    )]
-    HubName {
-        /// The name.
-        name: String,
-    },
-    /// Two hubs have the same name (case does not count).
-    #[error("the event hub '{name}' is given twice")]
-    DuplicateHub {
-        /// The name.
-        name: String,
-    },
-    /// A partition count outside 1 to 1024.
-    #[error("the event hub '{hub}' cannot have {partitions} partitions: choose 1 to 1024")]
-    Partitions {
-        /// The hub.
-        hub: String,
-        /// The count asked for.
-        partitions: u32,
-    },
-    /// A consumer group's name is empty, too long or holds other characters than letters, digits, `.`, `-`, `_`.
-    #[error(
-        "'{name}' cannot name a consumer group of '{hub}': use 1 to 50 letters, digits, periods, hyphens or underscores"
-    )]
-    GroupName {
-        /// The hub.
-        hub: String,
-        /// The name.
-        name: String,
-    },
-    /// Two consumer groups of one hub have the same name (case does not count).
-    #[error("the consumer group '{name}' of '{hub}' is given twice")]
-    DuplicateGroup {
-        /// The hub.
-        hub: String,
-        /// The name.
-        name: String,
-    },
-    /// More than 1000 consumer groups in one hub.
-    #[error("the event hub '{hub}' has more than 1000 consumer groups")]
-    TooManyGroups {
-        /// The hub.
-        hub: String,
-    },
-    /// No event hub at all.
-    #[error("a namespace needs at least one event hub")]
-    NoHub,
-    /// No access key at all.
-    #[error("a namespace needs at least one access key")]
-    NoKey,
-    /// An access key that no connection string can carry.
-    #[error(
-        "the access key '{name}' is unusable: neither name nor key may be empty or hold a semicolon"
-    )]
-    Key {
-        /// The key's name.
-        name: String,
-    },
-    /// A message size limit outside 1 KiB to 100 MiB.
-    #[error("{0} bytes is no usable message size limit: choose 1 KiB to 100 MiB")]
-    MaxMessageSize(u64),
+/// The service asks for at least 6 characters, the emulator does not.
+fn is_namespace_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    name.len() <= MAX_NAMESPACE_NAME
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !name.ends_with('-')
+        && name.bytes().all(allowed)
 }
 
 fn is_entity_name(name: &str, max: usize) -> bool {
@@ -298,101 +259,4 @@ fn is_entity_name(name: &str, max: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_hub(hub: HubConfig) -> Result<(), ConfigError> {
-        Config {
-            hubs: vec![hub],
-            ..Config::default()
-        }
-        .validate()
-    }
-
-    #[test]
-    fn the_default_is_the_official_emulators_namespace_with_four_partitions() {
-        let config = Config::default();
-        assert_eq!(config.validate(), Ok(()));
-        assert_eq!(config.namespace, "emulatorNs1");
-        assert_eq!(config.hubs[0].name(), "eh1");
-        assert_eq!(config.hubs[0].partitions(), 4);
-        assert!(config.hubs[0].consumer_groups().eq(["$Default", "cg1"]));
-        assert_eq!(
-            config.keys,
-            [AccessKey::new("RootManageSharedAccessKey", "SAS_KEY_VALUE")]
-        );
-        assert_eq!(config.retention_bytes, 1_073_741_824);
-        assert_eq!(config.max_message_size, 1_048_576);
-    }
-
-    #[test]
-    fn the_default_group_is_implicit_and_never_doubled() {
-        let hub = HubConfig::new("a").with_consumer_group("$default");
-        assert!(hub.consumer_groups().eq(["$Default"]));
-        assert_eq!(with_hub(hub), Ok(()));
-    }
-
-    #[test]
-    fn partitions_from_1_to_1024_are_accepted_and_no_others() {
-        for (partitions, ok) in [(0, false), (1, true), (1024, true), (1025, false)] {
-            let result = with_hub(HubConfig::new("a").with_partitions(partitions));
-            assert_eq!(result.is_ok(), ok, "{partitions}");
-        }
-    }
-
-    #[test]
-    fn names_that_an_address_or_the_service_cannot_hold_are_refused() {
-        let long = |n: usize| "x".repeat(n);
-        for (name, ok) in [
-            ("eh-1_a.b", true),
-            (&long(256), true),
-            (&long(257), false),
-            ("", false),
-            ("a/b", false),
-            ("$cbs", false),
-            ("a b", false),
-            ("ä", false),
-        ] {
-            assert_eq!(with_hub(HubConfig::new(name)).is_ok(), ok, "{name}");
-        }
-        for (group, ok) in [(&long(50), true), (&long(51), false), (&"$x".into(), false)] {
-            let hub = HubConfig::new("a").with_consumer_group(group.as_str());
-            assert_eq!(with_hub(hub).is_ok(), ok, "{group}");
-        }
-    }
-
-    #[test]
-    fn duplicates_are_found_whatever_their_case() {
-        let mut config = Config::default();
-        config.hubs.push(HubConfig::new("EH1"));
-        let duplicate = ConfigError::DuplicateHub { name: "EH1".into() };
-        assert_eq!(config.validate(), Err(duplicate));
-        let hub = HubConfig::new("a")
-            .with_consumer_group("g")
-            .with_consumer_group("G");
-        assert!(matches!(
-            with_hub(hub),
-            Err(ConfigError::DuplicateGroup { .. })
-        ));
-    }
-
-    #[test]
-    fn a_hub_is_read_from_text() {
-        assert_eq!("a".parse(), Ok(HubConfig::new("a")));
-        assert_eq!("a:8".parse(), Ok(HubConfig::new("a").with_partitions(8)));
-        let hub = HubConfig::new("a")
-            .with_partitions(2)
-            .with_consumer_group("g")
-            .with_consumer_group("h");
-        assert_eq!("a:2:g, h".parse(), Ok(hub));
-        let error = "a:many".parse::<HubConfig>().unwrap_err();
-        assert!(error.to_string().starts_with("'many' is not a number"));
-    }
-
-    #[test]
-    fn debug_hides_the_key() {
-        let shown = format!("{:?}", Config::default());
-        assert!(shown.contains("RootManageSharedAccessKey"));
-        assert!(!shown.contains("SAS_KEY_VALUE"));
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::HubConfig;
+use crate::metrics::{Changes, Counters, Metrics};
 use crate::partition_key;
 use crate::partition_log::PartitionLog;
 use crate::receivers::{Displaced, ReceiverInfo, ReceiverLease, Receivers};
@@ -25,11 +26,17 @@ pub(crate) struct Hub {
     /// Events ever appended, over all partitions.
     total: watch::Sender<u64>,
     placed: AtomicU32,
+    counters: Counters,
 }
 
 impl Hub {
     /// The configuration is taken as valid.
-    pub(crate) fn new(namespace: &str, config: &HubConfig, retention: &Arc<Retention>) -> Self {
+    pub(crate) fn new(
+        namespace: &str,
+        config: &HubConfig,
+        retention: &Arc<Retention>,
+        changes: &Arc<Changes>,
+    ) -> Self {
         let scope = Scope::hub(namespace, config.name());
         let count = config.partitions();
         let total = watch::Sender::new(0);
@@ -45,6 +52,7 @@ impl Hub {
             receivers: Receivers::new(),
             total,
             placed: AtomicU32::new(0),
+            counters: Counters::new(changes),
             scope,
         }
     }
@@ -66,6 +74,16 @@ impl Hub {
     /// All partitions, in order of their ids.
     pub(crate) fn partitions(&self) -> &[Arc<PartitionLog>] {
         &self.partitions
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was counted until now.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let size = self.partitions.iter().map(|log| log.size());
+        self.counters.snapshot(size.sum())
     }
 
     /// The partition that an address names.
@@ -153,20 +171,19 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::partition_log::NewEvent;
+    use crate::partition_log::{EventAnnotations, NewEvent};
 
     fn hub() -> Hub {
         let config = HubConfig::new("Orders").with_consumer_group("Billing");
-        Hub::new("ns", &config, &Retention::new(1 << 20, 4))
+        let retention = Retention::new(1 << 20, 4);
+        Hub::new("ns", &config, &retention, &Arc::default())
     }
 
-    fn event() -> NewEvent {
+    fn event() -> NewEvent<'static> {
         NewEvent {
-            sections: Bytes::from_static(b"event"),
-            annotations: None,
+            sections: b"event",
+            annotations: EventAnnotations::default(),
         }
     }
 

@@ -24,11 +24,16 @@
 //!
 //! | layer | what it knows |
 //! |---|---|
-//! | `emulator`, `builder`, `server` | the front door, the sockets |
+//! | `emulator`, `builder`, `server` | the front door |
+//! | `listen` | the ways in: ports, TLS, WebSockets |
+//! | `line` | what a long, narrow or broken line does to bytes |
+//! | `health` | `/health` and `/metrics` over HTTP |
 //! | `identify` | who listens on a port: an emulator, or something else |
 //! | `service` | what the nodes `$cbs`, `$management`, hubs and partitions do with messages |
+//! | `faults` | what is to go wrong; the hooks are in `wire` and `service` |
 //! | `wire` | AMQP: frames, performatives, sessions, links |
-//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, .. | the state, without a word of AMQP |
+//! | `metrics`, `clients` | what is counted, who is connected |
+//! | `namespace`, `hub`, `partition_log`, `ownership`, `position`, `sas`, `jwt`, .. | the state, without a word of AMQP |
 //!
 //! Events are kept as the bytes they came in: a batch is split without decoding its events, and a
 //! delivery is the stored bytes behind freshly written annotations. Nothing here is shared with
@@ -38,14 +43,24 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser |
+//! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser; `health` |
+//! | `health` | with `cli` | `GET /health` and `GET /metrics` over HTTP |
 
+mod access_key;
 mod builder;
+mod clients;
 mod clock;
 mod config;
 mod emulator;
+pub mod faults;
+#[cfg(feature = "health")]
+mod health;
 mod hub;
 mod identify;
+mod jwt;
+mod line;
+mod listen;
+mod metrics;
 mod namespace;
 mod ownership;
 mod partition_key;
@@ -58,11 +73,20 @@ mod sas;
 mod server;
 mod service;
 mod texts;
+mod tier;
 mod wire;
 
+pub use access_key::{AccessKey, ParseKeyError, Right};
 pub use builder::{EmulatorBuilder, StartError};
+pub use clients::{ConnectionInfo, LinkInfo, LinkRole};
 pub use config::{ConfigError, HubConfig, ParseHubError};
 pub use emulator::Emulator;
+pub use faults::{Fault, FaultGuard, When};
+#[cfg(feature = "health")]
+pub use health::HealthEndpoint;
 pub use identify::{Identity, identify};
+pub use listen::CertificateError;
+pub use metrics::Metrics;
 pub use receivers::ReceiverInfo;
 pub use recorded::RecordedEvent;
+pub use tier::Tier;

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{AccessKey, Config};
+use crate::access_key::{AccessKey, Rights};
+use crate::clients::Registry;
+use crate::config::Config;
 use crate::hub::Hub;
+use crate::jwt;
+use crate::metrics::{Changes, Counters, Metrics};
 use crate::retention::Retention;
 use crate::sas::{self, Authorized};
 use crate::texts::{self, Scope, ServiceError};
@@ -16,7 +20,12 @@ pub(crate) struct Namespace {
     /// By lower-cased name.
     hubs: HashMap<String, Arc<Hub>>,
     keys: Vec<AccessKey>,
+    accept_jwts: bool,
     max_message_size: u64,
+    changes: Arc<Changes>,
+    /// What belongs to no hub.
+    counters: Arc<Counters>,
+    clients: Arc<Registry>,
 }
 
 impl Namespace {
@@ -24,15 +33,22 @@ impl Namespace {
     pub(crate) fn new(config: &Config) -> Self {
         let partitions = config.hubs.iter().map(|hub| u64::from(hub.partitions()));
         let retention = Retention::new(config.retention_bytes, partitions.sum());
+        let changes = Arc::new(Changes::default());
         let hubs = config.hubs.iter().map(|hub| {
             let name = hub.name().to_ascii_lowercase();
-            (name, Arc::new(Hub::new(&config.namespace, hub, &retention)))
+            let hub = Hub::new(&config.namespace, hub, &retention, &changes);
+            (name, Arc::new(hub))
         });
+        let counters = Arc::new(Counters::new(&changes));
         Self {
             name: config.namespace.clone(),
             hubs: hubs.collect(),
             keys: config.keys.clone(),
+            accept_jwts: config.accept_jwts,
             max_message_size: config.max_message_size,
+            clients: Registry::new(&counters),
+            counters,
+            changes,
         }
     }
 
@@ -56,9 +72,40 @@ impl Namespace {
         })
     }
 
-    /// Whether `key` is the access key of that name.
-    pub(crate) fn has_key(&self, name: &str, key: &[u8]) -> bool {
-        sas::has_key(&self.keys, name, key)
+    /// Every hub, by name.
+    pub(crate) fn hubs(&self) -> Vec<&Arc<Hub>> {
+        let mut hubs: Vec<_> = self.hubs.values().collect();
+        hubs.sort_by_key(|hub| hub.name());
+        hubs
+    }
+
+    /// Who is connected.
+    pub(crate) fn clients(&self) -> &Arc<Registry> {
+        &self.clients
+    }
+
+    /// The counters of what belongs to no hub.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was counted until now, over all hubs.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut all = self.counters.snapshot(0);
+        for hub in self.hubs() {
+            all.add_hub(&hub.metrics());
+        }
+        all
+    }
+
+    /// Told of whatever metrics and clients show.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// What a client may do who shows `key` as the access key of that name; `None` if it is not.
+    pub(crate) fn sign_in(&self, name: &str, key: &[u8]) -> Option<Authorized> {
+        sas::sign_in(&self.keys, name, key)
     }
 
     /// Checks a shared access signature for `audience` at `now` (Unix seconds).
@@ -73,6 +120,24 @@ impl Namespace {
         now: i64,
     ) -> Result<Authorized, ServiceError> {
         sas::verify(token, audience, &self.keys, now)
+    }
+
+    /// Checks a JSON web token for `audience` at `now` (Unix seconds). It gives all rights there.
+    ///
+    /// # Errors
+    ///
+    /// What to answer, when such tokens are not taken, or this one is malformed, expired or for another service.
+    pub(crate) fn authorize_jwt(
+        &self,
+        token: &str,
+        audience: &str,
+        now: i64,
+    ) -> Result<Authorized, ServiceError> {
+        if !self.accept_jwts {
+            return Err(texts::jwt_not_accepted());
+        }
+        let expires_at = jwt::check(token, now)?;
+        Ok(Authorized::for_audience(audience, Rights::ALL, expires_at))
     }
 
     /// Checks a shared access signature at `now` (Unix seconds), whatever it is for.

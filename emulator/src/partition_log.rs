@@ -1,63 +1,65 @@
 //! The events of one partition.
 //!
-//! Events are kept as the bytes they came in, never decoded, in blocks of a fixed number of
-//! slots. Sequence numbers are contiguous, so the slot of an event is found by arithmetic
-//! however many were dropped in front of it.
+//! Events are kept as the bytes they came in, never decoded, copied tightly into segments: what they were read in
+//! is free again at once, an event takes no allocation and no reference count, and what is dropped is given back.
 
-use std::collections::VecDeque;
+mod events;
+mod segment;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::position::{Bound, StartPosition};
-use crate::retention::{Allowance, Retention};
-use crate::texts::{self, Scope, ServiceError};
+use crate::position::StartPosition;
+use crate::retention::Retention;
+use crate::texts::{Scope, ServiceError};
+use events::Events;
 
-/// Events per block.
-const BLOCK: usize = 256;
-
-/// What an event costs on top of its bytes, as retention counts it.
-const EVENT_OVERHEAD: u64 = 64;
-
-/// What the envelope of a batch says about each of its events; shared by all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct EventAnnotations {
-    pub(crate) partition_key: Option<Box<str>>,
-    /// Other message annotations to pass on: encoded keys and values, one after the other.
-    pub(crate) other: Bytes,
-    /// How many keys and values `other` holds.
-    pub(crate) other_items: u32,
-}
-
-impl EventAnnotations {
-    fn bytes(&self) -> usize {
-        self.other.len() + self.partition_key.as_ref().map_or(0, |key| key.len())
-    }
+/// Message annotations that the sender gave: the partition key, and whatever is to be passed on.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct EventAnnotations<'a> {
+    /// How many keys and values there are.
+    pub(crate) items: u32,
+    /// Keys and values, encoded, one after the other.
+    pub(crate) encoded: &'a [u8],
 }
 
 /// An event on its way into the log.
-#[derive(Debug, Clone)]
-pub(crate) struct NewEvent {
+#[derive(Clone, Copy)]
+pub(crate) struct NewEvent<'a> {
     /// The encoded AMQP sections from the properties on, as they came.
-    ///
-    /// They are kept without a copy, so they keep the buffer alive that they are a slice of: it
-    /// should hold little else than events of the same batch.
-    pub(crate) sections: Bytes,
-    pub(crate) annotations: Option<Arc<EventAnnotations>>,
+    pub(crate) sections: &'a [u8],
+    pub(crate) annotations: EventAnnotations<'a>,
 }
 
-/// An event as read from the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LoggedEvent {
+/// An event as the log holds it.
+pub(crate) struct LoggedEvent<'a> {
     pub(crate) sequence_number: i64,
-    /// Where the event starts, in bytes since the partition's beginning.
+    /// Where the event stands among all bytes that the partition ever held.
     pub(crate) offset: i64,
     /// Unix time in milliseconds; never falls from one event to the next.
     pub(crate) enqueued_time: i64,
-    pub(crate) sections: Bytes,
-    pub(crate) annotations: Option<Arc<EventAnnotations>>,
+    pub(crate) sections: &'a [u8],
+    pub(crate) annotations: EventAnnotations<'a>,
+}
+
+/// A place in the log: between two events, or at an end. It stays good whatever is appended or dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cursor {
+    /// The next event's; that of a later one if the next was dropped.
+    sequence_number: i64,
+    /// Counted from the first segment ever, dropped or not.
+    segment: u64,
+    /// Within the segment.
+    place: usize,
+}
+
+impl Cursor {
+    /// The sequence number of the next event to read.
+    pub(crate) fn sequence_number(&self) -> i64 {
+        self.sequence_number
+    }
 }
 
 /// What the management node tells about a partition. An empty partition has -1 for the last
@@ -94,18 +96,17 @@ impl PartitionLog {
     }
 
     /// Appends a batch: all of it becomes readable at once. Returns how many events it had.
-    pub(crate) fn append(&self, batch: impl IntoIterator<Item = NewEvent>) -> usize {
+    pub(crate) fn append<'a>(&self, batch: impl IntoIterator<Item = NewEvent<'a>>) -> usize {
         let mut events = self.events();
-        let before = events.next;
-        let now = clock::unix_millis().max(events.last_time);
+        let before = events.next();
+        let now = clock::unix_millis().max(events.last_time());
         for event in batch {
-            events.push(event, now);
+            events.push(&event, now);
         }
-        events.drop_excess();
-        let appended = (events.next - before) as usize;
+        let appended = (events.next() - before) as usize;
         if appended > 0 {
             // Still under the lock, so that the number never goes backwards.
-            self.next.send_replace(events.next);
+            self.next.send_replace(events.next());
             drop(events);
             self.hub_total
                 .send_modify(|total| *total += appended as u64);
@@ -113,17 +114,31 @@ impl PartitionLog {
         appended
     }
 
-    /// Reads events from `sequence` on (from the oldest kept, if that is later) into `into`: at
-    /// most `max_events` and `max_bytes` of sections, but at least one if there is any. Returns
-    /// the sequence number to go on from.
-    pub(crate) fn read(
+    /// Shows the event at the cursor (the oldest kept, if that is later) to `see`, with the state of the partition
+    /// in the same moment, and moves the cursor behind it; `None` if there is none. `see` is to be quick: nothing
+    /// can be appended meanwhile.
+    pub(crate) fn read<R>(
         &self,
-        sequence: i64,
-        max_events: usize,
-        max_bytes: usize,
-        into: &mut Vec<LoggedEvent>,
-    ) -> i64 {
-        self.events().read(sequence, max_events, max_bytes, into)
+        cursor: &mut Cursor,
+        see: impl FnOnce(&LoggedEvent<'_>, PartitionInfo) -> R,
+    ) -> Option<R> {
+        let events = self.events();
+        let event = events.read(cursor)?;
+        Some(see(&event, events.info()))
+    }
+
+    /// Shows every event there is to `see`, in order.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(&LoggedEvent<'_>)) {
+        let events = self.events();
+        let mut cursor = events.begin();
+        while let Some(event) = events.read(&mut cursor) {
+            see(&event);
+        }
+    }
+
+    /// The next event's sequence number.
+    pub(crate) fn next(&self) -> i64 {
+        *self.next.borrow()
     }
 
     /// Waits until the event `sequence` was appended.
@@ -140,12 +155,12 @@ impl PartitionLog {
             .await;
     }
 
-    /// The sequence number of the first event to deliver.
+    /// The place before the first event to deliver.
     ///
     /// # Errors
     ///
     /// The refusal, when an offset or a sequence number lies beyond the end.
-    pub(crate) fn resolve(&self, position: StartPosition) -> Result<i64, ServiceError> {
+    pub(crate) fn resolve(&self, position: StartPosition) -> Result<Cursor, ServiceError> {
         self.events()
             .resolve(position)
             .map_err(|error| error.tracked(&self.scope))
@@ -155,178 +170,13 @@ impl PartitionLog {
         self.events().info()
     }
 
+    /// Bytes of the events held, what each takes beside its own included.
+    pub(crate) fn size(&self) -> u64 {
+        self.events().size()
+    }
+
     fn events(&self) -> MutexGuard<'_, Events> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One slot; its sequence number follows from its place.
-#[derive(Debug)]
-struct Slot {
-    sections: Bytes,
-    offset: i64,
-    enqueued_time: i64,
-    annotations: Option<Arc<EventAnnotations>>,
-}
-
-impl Slot {
-    fn bytes(&self) -> u64 {
-        let annotations = self.annotations.as_ref().map_or(0, |a| a.bytes());
-        (self.sections.len() + annotations) as u64 + EVENT_OVERHEAD
-    }
-}
-
-#[derive(Debug)]
-struct Events {
-    /// Every block but the last is full.
-    blocks: VecDeque<Vec<Slot>>,
-    /// The sequence number of the first slot of the first block.
-    base: i64,
-    /// The oldest event kept. Slots before it are emptied.
-    begin: i64,
-    /// The next event's sequence number.
-    next: i64,
-    last_offset: i64,
-    next_offset: i64,
-    last_time: i64,
-    /// Bytes held, overhead included.
-    held: u64,
-    allowance: Allowance,
-}
-
-impl Events {
-    fn new(allowance: Allowance) -> Self {
-        Self {
-            blocks: VecDeque::new(),
-            base: 0,
-            begin: 0,
-            next: 0,
-            last_offset: -1,
-            next_offset: 0,
-            last_time: 0,
-            held: 0,
-            allowance,
-        }
-    }
-
-    fn push(&mut self, event: NewEvent, enqueued_time: i64) {
-        let slot = Slot {
-            sections: event.sections,
-            offset: self.next_offset,
-            enqueued_time,
-            annotations: event.annotations,
-        };
-        self.last_offset = slot.offset;
-        self.next_offset += slot.bytes() as i64;
-        self.last_time = enqueued_time;
-        self.held += slot.bytes();
-        self.next += 1;
-        match self.blocks.back_mut() {
-            Some(block) if block.len() < BLOCK => block.push(slot),
-            _ => {
-                let mut block = Vec::with_capacity(BLOCK);
-                block.push(slot);
-                self.blocks.push_back(block);
-            }
-        }
-    }
-
-    /// Drops the oldest events until the rest is allowed.
-    fn drop_excess(&mut self) {
-        let allowed = self.held - self.allowance.grow_to(self.held);
-        while self.held > allowed {
-            self.drop_oldest();
-        }
-        self.allowance.shrink_to(self.held);
-    }
-
-    fn drop_oldest(&mut self) {
-        let index = (self.begin - self.base) as usize;
-        let slot = &mut self.blocks[0][index];
-        self.held -= slot.bytes();
-        slot.sections = Bytes::new();
-        slot.annotations = None;
-        self.begin += 1;
-        if index + 1 == BLOCK {
-            self.blocks.pop_front();
-            self.base += BLOCK as i64;
-        }
-    }
-
-    fn slot(&self, sequence: i64) -> &Slot {
-        let index = (sequence - self.base) as usize;
-        &self.blocks[index / BLOCK][index % BLOCK]
-    }
-
-    fn read(
-        &self,
-        sequence: i64,
-        max_events: usize,
-        max_bytes: usize,
-        into: &mut Vec<LoggedEvent>,
-    ) -> i64 {
-        let first = sequence.clamp(self.begin, self.next);
-        let last = first.saturating_add(i64::try_from(max_events).unwrap_or(i64::MAX));
-        let mut bytes = 0;
-        for sequence_number in first..last.min(self.next) {
-            let slot = self.slot(sequence_number);
-            bytes += slot.sections.len();
-            if bytes > max_bytes && sequence_number > first {
-                return sequence_number;
-            }
-            into.push(LoggedEvent {
-                sequence_number,
-                offset: slot.offset,
-                enqueued_time: slot.enqueued_time,
-                sections: slot.sections.clone(),
-                annotations: slot.annotations.clone(),
-            });
-        }
-        last.min(self.next)
-    }
-
-    fn resolve(&self, position: StartPosition) -> Result<i64, ServiceError> {
-        match position {
-            StartPosition::Earliest => Ok(self.begin),
-            StartPosition::Latest => Ok(self.next),
-            StartPosition::Offset(bound) if bound.value > self.last_offset => Err(
-                texts::beyond_the_end("offset", bound.value, self.last_offset),
-            ),
-            StartPosition::SequenceNumber(bound) if bound.value >= self.next => Err(
-                texts::beyond_the_end("sequence number", bound.value, self.next - 1),
-            ),
-            StartPosition::Offset(bound) => Ok(self.first(bound, |slot| slot.offset)),
-            StartPosition::EnqueuedTime(bound) => Ok(self.first(bound, |slot| slot.enqueued_time)),
-            StartPosition::SequenceNumber(bound) => {
-                // Below `next`, so this cannot overflow.
-                let first = bound.value + i64::from(!bound.inclusive);
-                Ok(first.max(self.begin))
-            }
-        }
-    }
-
-    /// The first event whose `key`, which never falls, is not excluded: a binary search.
-    fn first(&self, bound: Bound, key: impl Fn(&Slot) -> i64) -> i64 {
-        let (mut low, mut high) = (self.begin, self.next);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if bound.excludes(key(self.slot(middle))) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    fn info(&self) -> PartitionInfo {
-        PartitionInfo {
-            begin_sequence_number: self.begin,
-            last_sequence_number: self.next - 1,
-            last_offset: self.last_offset,
-            last_enqueued_time: self.last_time,
-            is_empty: self.begin == self.next,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! An event as the hub holds it, for tests to look at.
 
 use crate::partition_log::LoggedEvent;
-use crate::service::first_body;
+use crate::service::{first_body, partition_key};
 use bytes::Bytes;
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -25,19 +25,15 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
-    pub(crate) fn new(partition: u32, event: &LoggedEvent) -> Self {
-        let key = event
-            .annotations
-            .as_ref()
-            .and_then(|annotations| annotations.partition_key.as_deref());
+    pub(crate) fn new(partition: u32, event: &LoggedEvent<'_>) -> Self {
         let since_epoch = Duration::from_millis(event.enqueued_time.unsigned_abs());
         Self {
             partition,
             sequence_number: event.sequence_number,
             offset: event.offset.to_string(),
             enqueued_time: SystemTime::UNIX_EPOCH + since_epoch,
-            partition_key: key.map(str::to_owned),
-            body: first_body(&event.sections),
+            partition_key: partition_key(event.annotations).map(str::to_owned),
+            body: Bytes::copy_from_slice(first_body(event.sections)),
         }
     }
 }

@@ -55,6 +55,11 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
+    /// How many bytes it always covers.
+    pub(crate) fn share(&self) -> u64 {
+        self.retention.share
+    }
+
     /// Tries to cover `held` bytes; returns how many are still too many.
     pub(crate) fn grow_to(&mut self, held: u64) -> u64 {
         self.bytes += self.retention.take(held.saturating_sub(self.bytes));

@@ -9,19 +9,45 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::config::AccessKey;
+use crate::access_key::{AccessKey, Right, Rights};
 use crate::texts::{self, ServiceError};
 
 /// What a valid token allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authorized {
-    pub(crate) key_name: String,
     /// Unix time in seconds.
     pub(crate) expires_at: i64,
+    rights: Rights,
     resource: Resource,
 }
 
 impl Authorized {
+    /// What a client may do who has shown the key itself.
+    pub(crate) fn with_key(key: &AccessKey) -> Self {
+        Self {
+            expires_at: i64::MAX,
+            rights: key.rights,
+            resource: Resource {
+                host: String::new(),
+                path: key.hub.as_deref().map(normal_path).unwrap_or_default(),
+            },
+        }
+    }
+
+    /// Rights at whatever a token was presented for, `audience`.
+    pub(crate) fn for_audience(audience: &str, rights: Rights, expires_at: i64) -> Self {
+        Self {
+            expires_at,
+            rights,
+            resource: Resource::parse(audience),
+        }
+    }
+
+    /// Whether the token gives `right` at an entity's address.
+    pub(crate) fn allows(&self, right: Right, address: &str) -> bool {
+        self.rights.has(right) && self.covers(address)
+    }
+
     /// Whether the token is good for an entity's address, such as `hub/Partitions/0`.
     pub(crate) fn covers(&self, address: &str) -> bool {
         self.resource.covers_path(&normal_path(address))
@@ -58,26 +84,33 @@ pub(crate) fn authenticate(
     now: i64,
 ) -> Result<Authorized, ServiceError> {
     let token = Token::parse(token).ok_or_else(texts::malformed_token)?;
-    let signed_by = |key: &&AccessKey| key.name == token.key_name && token.is_signed_with(&key.key);
+    let decoded = percent_decode(token.resource).ok_or_else(texts::malformed_token)?;
+    let resource = Resource::parse(&decoded);
+    // A hub's key is unknown to the namespace and to other hubs.
+    let signed_by = |key: &&AccessKey| {
+        key.name == token.key_name
+            && Authorized::with_key(key).covers(&resource.path)
+            && token.is_signed_with(&key.key)
+    };
     let key = keys.iter().find(signed_by);
     let key = key.ok_or_else(texts::invalid_signature)?;
     if token.expiry <= now {
         return Err(texts::expired_token(token.expiry));
     }
-    let decoded = percent_decode(token.resource).ok_or_else(texts::malformed_token)?;
     Ok(Authorized {
-        key_name: key.name.clone(),
         expires_at: token.expiry,
-        resource: Resource::parse(&decoded),
+        rights: key.rights,
+        resource,
     })
 }
 
-/// Whether `key` is the access key of that name.
-pub(crate) fn has_key(keys: &[AccessKey], name: &str, key: &[u8]) -> bool {
+/// What a client may do who shows `key` as the access key of that name; `None` if it is not.
+pub(crate) fn sign_in(keys: &[AccessKey], name: &str, key: &[u8]) -> Option<Authorized> {
     // Digests, so that the time it takes says nothing about the key.
     let digest = Sha256::digest(key);
     keys.iter()
-        .any(|known| known.name == name && Sha256::digest(&known.key) == digest)
+        .find(|known| known.name == name && Sha256::digest(&known.key) == digest)
+        .map(Authorized::with_key)
 }
 
 /// A token taken apart; `resource` and `expiry_text` are as received.
@@ -221,7 +254,6 @@ mod tests {
         // Signed with OpenSSL: HMAC-SHA256 of "sb%3A%2F%2Flocalhost%2Feh1\n1700003600".
         let token = "SharedAccessSignature sr=sb%3A%2F%2Flocalhost%2Feh1&sig=RBmM3FjJp1XN8P7Wjhnm3KVFp4OwLoy1dURBWtdo9gw%3D&se=1700003600&skn=Root";
         let authorized = verify(token, "sb://localhost/eh1", &keys(), NOW).unwrap();
-        assert_eq!(authorized.key_name, "Root");
         assert_eq!(authorized.expires_at, LATER);
     }
 
@@ -294,6 +326,34 @@ mod tests {
             let token = token(sr, LATER, name, key);
             let result = verify(&token, "sb://localhost/eh1", &keys(), NOW);
             assert!(text(result).starts_with("InvalidSignature: "));
+        }
+    }
+
+    #[test]
+    fn a_token_gives_the_rights_of_the_key_that_signed_it() {
+        let sender = AccessKey::new("Root", "k").with_rights([Right::Send]);
+        let token = token("sb%3A%2F%2Flocalhost", LATER, "Root", "k");
+        let authorized = authenticate(&token, &[sender], NOW).unwrap();
+        assert!(authorized.allows(Right::Send, "eh1"));
+        assert!(!authorized.allows(Right::Listen, "eh1"));
+    }
+
+    #[test]
+    fn a_hubs_key_signs_for_this_hub_only() {
+        let keys = [AccessKey::new("Root", "k").for_hub("EH1")];
+        for (sr, ok) in [
+            ("sb%3A%2F%2Flocalhost%2Feh1", true),
+            ("sb%3A%2F%2Flocalhost%2FEh1%2FPartitions%2F0", true),
+            ("sb%3A%2F%2Flocalhost%2Feh2", false),
+            ("sb%3A%2F%2Flocalhost%2Feh10", false),
+            ("sb%3A%2F%2Flocalhost", false),
+        ] {
+            let token = token(sr, LATER, "Root", "k");
+            let result = authenticate(&token, &keys, NOW);
+            assert_eq!(result.is_ok(), ok, "{sr}");
+            if !ok {
+                assert!(text(result).starts_with("InvalidSignature: "));
+            }
         }
     }
 

@@ -1,120 +1,66 @@
-//! The listening sockets, and a task for each connection.
+//! Accepting connections, and a task for each.
 
+use crate::faults::LineOrders;
+use crate::line::Line;
+use crate::listen::{self, Listeners};
 use crate::service::Broker;
+use crate::texts::condition;
 use crate::wire;
-use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-/// How many connections there may be, as in a namespace of the standard tier.
-pub(crate) const MAX_CONNECTIONS: usize = 5000;
-const BACKLOG: i32 = 1024;
-/// Python's AMQP stack sets the segment size of its socket anew, which fails now and then where loopback's own
-/// is larger than this.
-#[cfg(unix)]
-const SEGMENT_SIZE: u32 = 16_384;
-/// A free port is looked for this often: the one that is free for IPv4 may be taken for IPv6.
-const PORT_ATTEMPTS: usize = 16;
+/// How many connections beyond those allowed are told so at a time; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
 /// Before accepting again when the system has no sockets left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// The sockets for "localhost", whichever address it stands for.
-#[derive(Debug)]
-pub(crate) struct Listeners {
-    v4: TcpListener,
-    /// `None` where the machine has no IPv6.
-    v6: Option<TcpListener>,
-}
-
-impl Listeners {
-    /// Binds a port of the loopback addresses; 0 is any free one.
-    ///
-    /// # Errors
-    ///
-    /// If the port is taken or not allowed.
-    pub(crate) fn bind(port: u16) -> io::Result<Self> {
-        let mut attempts = if port == 0 { PORT_ATTEMPTS } else { 1 };
-        loop {
-            attempts -= 1;
-            let v4 = listen((Ipv4Addr::LOCALHOST, port).into())?;
-            match listen((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into()) {
-                Ok(v6) => return Ok(Self { v4, v6: Some(v6) }),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    if attempts == 0 {
-                        return Err(error);
-                    }
-                }
-                Err(_) => return Ok(Self { v4, v6: None }),
-            }
-        }
-    }
-
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.v4.local_addr()
-    }
-
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let v6 = async {
-            match &self.v6 {
-                Some(v6) => v6.accept().await,
-                None => std::future::pending().await,
-            }
-        };
-        let (stream, _) = tokio::select! {
-            accepted = self.v4.accept() => accepted?,
-            accepted = v6 => accepted?,
-        };
-        Ok(stream)
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    #[cfg(unix)]
-    {
-        // Elsewhere this would let two servers share the port.
-        socket.set_reuse_address(true)?;
-        socket.set_tcp_mss(SEGMENT_SIZE)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts and serves connections until `stop` says so, then waits for them to end.
 pub(crate) async fn run(
     listeners: Listeners,
+    tls: Option<TlsAcceptor>,
     broker: Arc<Broker>,
     places: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut stopping = stop.clone();
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
-                Ok(stream) => {
-                    // One connection too many is closed without a word.
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-                    let (broker, stop) = (Arc::clone(&broker), stop.clone());
+                Ok((stream, address)) => {
+                    let (tls, broker, mut stop) = (tls.clone(), Arc::clone(&broker), stop.clone());
+                    let place = Arc::clone(&places).try_acquire_owned();
+                    let admitted = place.is_ok();
+                    // One connection too many is told so, if there are not too many of those.
+                    let Ok(place) = place.or_else(|_| {
+                        broker.namespace.counters().error(condition::RESOURCE_LIMIT_EXCEEDED);
+                        Arc::clone(&refusals).try_acquire_owned()
+                    }) else {
+                        continue;
+                    };
                     connections.spawn(async move {
                         let _place = place;
                         // A socket that refuses this is slower, no more.
                         let _ = stream.set_nodelay(true);
-                        wire::serve(stream, broker, stop).await;
+                        let entered = tokio::select! {
+                            entered = listen::enter(stream, tls.as_ref()) => entered,
+                            () = wire::stopped(&mut stop) => return,
+                        };
+                        // A client that does not find in has been told, or is gone.
+                        let Ok(stream) = entered else {
+                            return;
+                        };
+                        let orders = LineOrders::new(Arc::clone(&broker.faults));
+                        let stream = Line::new(stream, orders);
+                        if admitted {
+                            wire::serve(stream, address, broker, stop).await;
+                        } else {
+                            wire::refuse(stream, broker, stop).await;
+                        }
                     });
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,

@@ -144,3 +144,34 @@ async fn a_hundred_connections_come_and_go() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn an_emulator_that_went_down_comes_back_on_its_ports_with_its_events() {
+    let emulator = Emulator::builder().tls_port(0).start().await.unwrap();
+    let address = emulator.address();
+    let tls_address = emulator.tls_address().unwrap();
+    let mut client = Client::authorized(&emulator).await;
+    let mut sender = client.sender("eh1").await;
+    send(&mut sender, batch(None, [event("before")])).await;
+
+    emulator.suspend().await;
+    emulator.suspend().await;
+    assert!(client.connection.on_close().await.is_err());
+    assert_eq!(emulator.connection_count(), 0);
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(tls_address).await.is_err());
+
+    emulator.resume().await.unwrap();
+    emulator.resume().await.unwrap();
+    TcpStream::connect(tls_address).await.unwrap();
+    let mut client = Client::authorized(&emulator).await;
+    let mut sender = client.sender("eh1").await;
+    send(&mut sender, batch(None, [event("after")])).await;
+    let mut bodies: Vec<_> = emulator
+        .received("eh1")
+        .into_iter()
+        .map(|event| event.body)
+        .collect();
+    bodies.sort();
+    assert_eq!(bodies, ["after", "before"]);
+}

@@ -59,6 +59,16 @@ impl<'a> Address<'a> {
             _ => Self::Unknown,
         }
     }
+
+    /// The hub it leads to; `None` for nodes.
+    pub(crate) fn hub(&self) -> Option<&'a str> {
+        match *self {
+            Self::Gateway { hub } | Self::Partition { hub, .. } | Self::Receiver { hub, .. } => {
+                Some(hub)
+            }
+            Self::Cbs | Self::Management | Self::Unknown => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! The service as connections see it: what an attach leads to, and what a node answers.
 
 use super::address::{self, Address};
-use super::authorization::Authorization;
-use super::message::Request;
+use super::authorization::{Authorization, Claim};
+use super::faulty::refusal;
+use super::message::{Answer, Request};
 use super::receiver::{Answers, EventSource, Source};
 use super::sender::{EventSink, Node, Sink};
 use super::{cbs, management};
-use crate::clock;
+use crate::access_key::Right;
+use crate::clock::Clock;
+use crate::faults::{AnswerFault, Registry};
 use crate::hub::Hub;
 use crate::namespace::Namespace;
 use crate::position::StartPosition;
@@ -21,7 +24,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-const EPOCH: &str = "com.microsoft:epoch";
+pub(super) const EPOCH: &str = "com.microsoft:epoch";
 /// The second spelling is the official Rust crate's.
 const RECEIVER_NAME: [&str; 2] = [
     "com.microsoft:receiver-name",
@@ -30,16 +33,21 @@ const RECEIVER_NAME: [&str; 2] = [
 const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
 const SELECTOR_FILTER: &str = "apache.org:selector-filter:string";
 /// The places of address and filter set in a source or target.
-const ADDRESS_FIELD: usize = 0;
+pub(super) const ADDRESS_FIELD: usize = 0;
 const FILTER_FIELD: usize = 7;
 /// The largest request to a node.
 const MAX_REQUEST_SIZE: u64 = 64 * 1024;
+/// The longest name of a receiver, in characters.
+const MAX_RECEIVER_NAME: usize = 64;
 
 /// The namespace, and how it serves.
 #[derive(Debug)]
 pub(crate) struct Broker {
     pub(crate) namespace: Namespace,
     pub(crate) acknowledgement_delay: Duration,
+    /// By which tokens are valid.
+    pub(crate) clock: Clock,
+    pub(crate) faults: Arc<Registry>,
 }
 
 /// A link that was accepted.
@@ -53,6 +61,19 @@ pub(crate) struct Attached {
 pub(crate) enum Endpoint {
     Sink(Sink),
     Source(Source, Option<Displaced>),
+}
+
+/// What a node does with a request.
+pub(crate) enum Reply {
+    Answer {
+        answer: Bytes,
+        /// The address it is to go to, where the request names one.
+        to: Option<String>,
+        /// How late it comes.
+        delay: Duration,
+    },
+    /// It never answers.
+    Silence,
 }
 
 impl From<ServiceError> for AmqpError {
@@ -75,11 +96,7 @@ impl Broker {
         attach: &Attach,
         authorization: &Authorization,
     ) -> Result<Attached, ServiceError> {
-        let terminus = match attach.role {
-            Role::Sender => &attach.target,
-            Role::Receiver => &attach.source,
-        };
-        let path = address::path(text_field(terminus, ADDRESS_FIELD).unwrap_or_default());
+        let path = path(attach);
         let address = Address::parse(path);
         let client_limit = attach
             .max_message_size
@@ -92,17 +109,19 @@ impl Broker {
                 (Role::Receiver, Address::Cbs) => answers(Node::Cbs, attach),
                 (Role::Receiver, Address::Management) => answers(Node::Management, attach),
                 (Role::Sender, Address::Gateway { hub }) => {
-                    let hub = self.authorized_hub(hub, "Send", path, authorization)?;
-                    Endpoint::Sink(Sink::Events(EventSink::new(Arc::clone(hub), None)))
+                    let claim = self.claim(Right::Send, path, authorization)?;
+                    let hub = Arc::clone(self.namespace.hub(hub)?);
+                    Endpoint::Sink(Sink::Events(EventSink::new(hub, None, claim)))
                 }
                 (Role::Sender, Address::Partition { hub, id }) => {
-                    let hub = self.authorized_hub(hub, "Send", path, authorization)?;
+                    let claim = self.claim(Right::Send, path, authorization)?;
+                    let hub = Arc::clone(self.namespace.hub(hub)?);
                     let (id, _) = hub.partition(id)?;
-                    Endpoint::Sink(Sink::Events(EventSink::new(Arc::clone(hub), Some(id))))
+                    Endpoint::Sink(Sink::Events(EventSink::new(hub, Some(id), claim)))
                 }
                 (Role::Receiver, Address::Receiver { hub, group, id }) => {
-                    let hub = self.authorized_hub(hub, "Listen", path, authorization)?;
-                    receiver(hub, group, id, attach)?
+                    let claim = self.claim(Right::Listen, path, authorization)?;
+                    receiver(self.namespace.hub(hub)?, group, id, attach, claim)?
                 }
                 _ => {
                     let namespace = self.namespace.name();
@@ -123,7 +142,7 @@ impl Broker {
         Ok(attached)
     }
 
-    /// Takes a request to a node. Returns the answer, and the address it is to go to where the request names one.
+    /// Takes a request to a node.
     ///
     /// # Errors
     ///
@@ -133,40 +152,87 @@ impl Broker {
         node: Node,
         message: &[u8],
         authorization: &mut Authorization,
-    ) -> DecodeResult<(Bytes, Option<String>)> {
+    ) -> DecodeResult<Reply> {
         let request = Request::decode(message)?;
-        let now = now();
-        let answer = match node {
-            Node::Cbs => cbs::answer(&request, &self.namespace, authorization, now),
-            Node::Management => management::answer(&request, &self.namespace, authorization, now),
+        let now = self.clock.unix_seconds();
+        let fault = self.answer_fault(node, &request);
+        let (answer, delay) = match fault {
+            Some(AnswerFault::Ignore) => return Ok(Reply::Silence),
+            Some(AnswerFault::Refuse {
+                status,
+                description,
+            }) => (refusal(status, description), Duration::ZERO),
+            Some(AnswerFault::Delay(delay)) => {
+                (self.ask(node, &request, authorization, now), delay)
+            }
+            None => (self.ask(node, &request, authorization, now), Duration::ZERO),
         };
-        Ok((answer.encode(&request), request.reply_to))
+        self.count_answer(node, &request, &answer);
+        let answer = answer.encode(&request);
+        Ok(Reply::Answer {
+            answer,
+            to: request.reply_to,
+            delay,
+        })
     }
 
-    fn authorized_hub(
+    fn ask(
         &self,
-        hub: &str,
-        claim: &str,
+        node: Node,
+        request: &Request,
+        authorization: &mut Authorization,
+        now: i64,
+    ) -> Answer {
+        match node {
+            Node::Cbs => cbs::answer(request, &self.namespace, authorization, now),
+            Node::Management => management::answer(request, &self.namespace, authorization, now),
+        }
+    }
+
+    /// Checks that what a link needs is still allowed.
+    ///
+    /// # Errors
+    ///
+    /// What the link is to be refused or detached with.
+    pub(crate) fn check(
+        &self,
+        claim: &Claim,
+        authorization: &Authorization,
+    ) -> Result<(), ServiceError> {
+        let Claim { right, path } = claim;
+        if authorization.allows(*right, path, self.clock.unix_seconds()) {
+            return Ok(());
+        }
+        let namespace = self.namespace.name();
+        let path = path.to_ascii_lowercase();
+        let resource = format!("sb://{namespace}.servicebus.windows.net/{path}");
+        let hub = path.split('/').next().unwrap_or_default();
+        let scope = Scope::hub(namespace, hub);
+        Err(texts::unauthorized(&right.to_string(), &resource).tracked(&scope))
+    }
+
+    fn claim(
+        &self,
+        right: Right,
         path: &str,
         authorization: &Authorization,
-    ) -> Result<&Arc<Hub>, ServiceError> {
-        if !authorization.covers(path, now()) {
-            let namespace = self.namespace.name();
-            let resource = format!(
-                "sb://{namespace}.servicebus.windows.net/{}",
-                path.to_ascii_lowercase()
-            );
-            return Err(texts::unauthorized(claim, &resource).tracked(&Scope::hub(namespace, hub)));
-        }
-        self.namespace.hub(hub)
+    ) -> Result<Claim, ServiceError> {
+        let path = path.to_owned();
+        let claim = Claim { right, path };
+        self.check(&claim, authorization).map(|()| claim)
     }
 }
 
-fn now() -> i64 {
-    clock::unix_millis() / 1000
+/// The path of the far end of a link.
+pub(super) fn path(attach: &Attach) -> &str {
+    let terminus = match attach.role {
+        Role::Sender => &attach.target,
+        Role::Receiver => &attach.source,
+    };
+    address::path(text_field(terminus, ADDRESS_FIELD).unwrap_or_default())
 }
 
-fn text_field(terminus: &Value, field: usize) -> Option<&str> {
+pub(super) fn text_field(terminus: &Value, field: usize) -> Option<&str> {
     terminus.described_list()?.get(field)?.as_text()
 }
 
@@ -175,18 +241,30 @@ fn answers(node: Node, attach: &Attach) -> Endpoint {
     Endpoint::Source(Source::Answers(Answers::new(node, target)), None)
 }
 
-fn receiver(hub: &Hub, group: &str, id: &str, attach: &Attach) -> Result<Endpoint, ServiceError> {
+fn receiver(
+    hub: &Hub,
+    group: &str,
+    id: &str,
+    attach: &Attach,
+    claim: Claim,
+) -> Result<Endpoint, ServiceError> {
     let group = hub.consumer_group(group)?;
     let (id, log) = hub.partition(id)?;
-    let next = log.resolve(start_position(&attach.source)?)?;
+    let start = log.resolve(start_position(&attach.source)?)?;
     let epoch = attach.properties.get(EPOCH).and_then(Value::as_i64);
-    let name = RECEIVER_NAME
-        .iter()
-        .find_map(|key| attach.properties.get(key)?.as_text());
+    let name = receiver_name(attach);
+    if name.is_some_and(|name| name.chars().count() > MAX_RECEIVER_NAME) {
+        return Err(texts::receiver_name_too_long(MAX_RECEIVER_NAME));
+    }
     let (lease, displaced) = hub.attach_receiver(group, id, epoch, name.map(str::to_owned))?;
     let runtime_metrics = attach.desired_capabilities.has_symbol(RUNTIME_METRICS);
-    let events = EventSource::new(Arc::clone(log), next, runtime_metrics, lease);
+    let events = EventSource::new(Arc::clone(log), start, runtime_metrics, lease, claim);
     Ok(Endpoint::Source(Source::Events(events), Some(displaced)))
+}
+
+pub(super) fn receiver_name(attach: &Attach) -> Option<&str> {
+    let property = |key: &&str| attach.properties.get(key)?.as_text();
+    RECEIVER_NAME.iter().find_map(property)
 }
 
 /// The start position in a source's filter set; SDKs describe the filter with different codes, all are taken.

@@ -9,32 +9,21 @@ use bytes::{BufMut, BytesMut};
 use std::io::Write;
 
 /// Writes an event as the message that a receiver gets.
-pub(super) fn write_event(out: &mut BytesMut, event: &LoggedEvent) {
-    let annotations = event.annotations.as_deref();
-    let key = annotations.and_then(|annotations| annotations.partition_key.as_deref());
-    let (other, other_items) =
-        annotations.map_or((&[][..], 0), |a| (&a.other[..], a.other_items as usize));
+pub(super) fn write_event(out: &mut BytesMut, event: &LoggedEvent<'_>) {
+    let given = event.annotations;
     encode::descriptor(out, section::MESSAGE_ANNOTATIONS);
-    encode::map(
-        out,
-        6 + 2 * usize::from(key.is_some()) + other_items,
-        |out| {
-            encode::symbol(out, "x-opt-sequence-number");
-            out.put_u8(0x81);
-            out.put_i64(event.sequence_number);
-            encode::symbol(out, "x-opt-offset");
-            decimal(out, event.offset);
-            encode::symbol(out, "x-opt-enqueued-time");
-            out.put_u8(0x83);
-            out.put_i64(event.enqueued_time);
-            if let Some(key) = key {
-                encode::symbol(out, "x-opt-partition-key");
-                encode::string(out, key);
-            }
-            out.put_slice(other);
-        },
-    );
-    out.put_slice(&event.sections);
+    encode::map(out, 6 + given.items as usize, |out| {
+        encode::symbol(out, "x-opt-sequence-number");
+        out.put_u8(0x81);
+        out.put_i64(event.sequence_number);
+        encode::symbol(out, "x-opt-offset");
+        decimal(out, event.offset);
+        encode::symbol(out, "x-opt-enqueued-time");
+        out.put_u8(0x83);
+        out.put_i64(event.enqueued_time);
+        out.put_slice(given.encoded);
+    });
+    out.put_slice(event.sections);
 }
 
 /// Writes the delivery annotations that a receiver which asked for runtime metrics gets.
@@ -81,32 +70,29 @@ mod tests {
     use super::*;
     use crate::partition_log::EventAnnotations;
     use crate::service::message::Sections;
-    use bytes::Bytes;
-    use std::sync::Arc;
 
     #[test]
     fn annotations_stand_before_the_stored_sections() {
-        let sections = Bytes::from_static(b"\x00\x53\x75\xA0\x03abc");
-        let mut other = BytesMut::new();
-        Value::symbol("mine").encode(&mut other);
-        Value::Bool(true).encode(&mut other);
+        let sections = b"\x00\x53\x75\xA0\x03abc";
+        let mut given = BytesMut::new();
+        Value::symbol("mine").encode(&mut given);
+        Value::Bool(true).encode(&mut given);
         let event = LoggedEvent {
             sequence_number: 7,
             offset: i64::MIN,
             enqueued_time: 9,
-            sections: sections.clone(),
-            annotations: Some(Arc::new(EventAnnotations {
-                partition_key: Some("k".into()),
-                other: other.freeze(),
-                other_items: 2,
-            })),
+            sections,
+            annotations: EventAnnotations {
+                items: 2,
+                encoded: &given,
+            },
         };
         let mut out = BytesMut::new();
         write_event(&mut out, &event);
         let mut found = Sections::new(&out);
         let map = found.next().unwrap().unwrap().content.value().unwrap();
         let body = found.next().unwrap().unwrap();
-        assert_eq!(out[body.start..], sections);
+        assert_eq!(out[body.start..], sections[..]);
         let Value::Map(entries) = map else {
             panic!("{map:?}")
         };
@@ -114,7 +100,6 @@ mod tests {
             ("x-opt-sequence-number", Value::Long(7)),
             ("x-opt-offset", Value::string("-9223372036854775808")),
             ("x-opt-enqueued-time", Value::Timestamp(9)),
-            ("x-opt-partition-key", Value::string("k")),
             ("mine", Value::Bool(true)),
         ];
         assert_eq!(

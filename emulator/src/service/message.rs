@@ -60,22 +60,16 @@ impl<'a> Sections<'a> {
 }
 
 /// The payload of the first data section, or the encoded body where there is none.
-pub(crate) fn first_body(message: &Bytes) -> Bytes {
+pub(crate) fn first_body(message: &[u8]) -> &[u8] {
     let mut sections = Sections::new(message);
     while let Ok(Some(mut found)) = sections.next() {
         match found.code {
-            section::DATA => {
-                return found
-                    .content
-                    .binary()
-                    .map(|body| message.slice_ref(body))
-                    .unwrap_or_default();
-            }
-            section::SEQUENCE | section::VALUE => return message.slice(found.start..),
+            section::DATA => return found.content.binary().unwrap_or_default(),
+            section::SEQUENCE | section::VALUE => return &message[found.start..],
             _ => {}
         }
     }
-    Bytes::new()
+    &[]
 }
 
 /// A request to a node. It has no `Debug`: its body may be a token.

@@ -1,16 +1,14 @@
 //! Where a receiver's messages come from.
 
+use super::authorization::Claim;
 use super::delivery;
 use super::sender::Node;
-use crate::partition_log::{LoggedEvent, PartitionLog};
+use crate::partition_log::{Cursor, PartitionLog};
 use crate::receivers::ReceiverLease;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How much is read from a log at once.
-const READ_EVENTS: usize = 256;
-const READ_BYTES: usize = 256 * 1024;
 /// How many answers may wait for a client that asks but takes none.
 const MAX_ANSWERS: usize = 1000;
 
@@ -21,22 +19,29 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Whether there is a message to deliver now, for a client that would take `credit` of them.
-    pub(crate) fn is_ready(&mut self, credit: u32) -> bool {
+    /// Whether there seems to be a message to deliver now.
+    pub(crate) fn is_ready(&mut self) -> bool {
         match self {
-            Self::Events(events) => events.is_ready(credit),
+            Self::Events(events) => events.is_ready(),
             Self::Answers(answers) => !answers.queue.is_empty(),
         }
     }
 
-    /// Writes the next message, if there is one.
-    pub(crate) fn write_next(&mut self, out: &mut BytesMut) {
+    /// What the link needs to be allowed; nothing for a node's answers.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Events(events) => Some(&events.claim),
+            Self::Answers(_) => None,
+        }
+    }
+
+    /// Writes the next message; `false` if there is none after all, since retention dropped it.
+    pub(crate) fn write_next(&mut self, out: &mut BytesMut) -> bool {
         match self {
             Self::Events(events) => events.write_next(out),
             Self::Answers(answers) => {
-                if let Some(answer) = answers.queue.pop_front() {
-                    out.extend_from_slice(&answer);
-                }
+                let answer = answers.queue.pop_front();
+                answer.inspect(|answer| out.put_slice(answer)).is_some()
             }
         }
     }
@@ -45,11 +50,11 @@ impl Source {
 /// The events of a partition, from a position on.
 pub(crate) struct EventSource {
     log: Arc<PartitionLog>,
-    next: i64,
-    /// Events read ahead, and how many of them are delivered.
-    read: Vec<LoggedEvent>,
-    delivered: usize,
+    cursor: Cursor,
+    /// The sequence number up to which events are known to have been appended.
+    known: i64,
     runtime_metrics: bool,
+    claim: Claim,
     /// Keeps the place at the partition.
     _lease: ReceiverLease,
 }
@@ -57,45 +62,44 @@ pub(crate) struct EventSource {
 impl EventSource {
     pub(super) fn new(
         log: Arc<PartitionLog>,
-        next: i64,
+        start: Cursor,
         runtime_metrics: bool,
         lease: ReceiverLease,
+        claim: Claim,
     ) -> Self {
         Self {
             log,
-            next,
-            read: Vec::new(),
-            delivered: 0,
+            cursor: start,
+            known: 0,
             runtime_metrics,
+            claim,
             _lease: lease,
         }
     }
 
-    /// Waits until there is an event beyond those that were read.
+    /// Waits until there is an event beyond those that were delivered.
     pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (log, next) = (Arc::clone(&self.log), self.next);
+        let (log, next) = (Arc::clone(&self.log), self.cursor.sequence_number());
         async move { log.appended(next).await }
     }
 
-    fn is_ready(&mut self, credit: u32) -> bool {
-        if self.delivered == self.read.len() {
-            self.read.clear();
-            self.delivered = 0;
-            let events = READ_EVENTS.min(credit as usize);
-            self.next = self.log.read(self.next, events, READ_BYTES, &mut self.read);
+    fn is_ready(&mut self) -> bool {
+        let next = self.cursor.sequence_number();
+        if next >= self.known {
+            self.known = self.log.next();
         }
-        !self.read.is_empty()
+        next < self.known
     }
 
-    fn write_next(&mut self, out: &mut BytesMut) {
-        let Some(event) = self.read.get(self.delivered) else {
-            return;
-        };
-        if self.runtime_metrics {
-            delivery::write_runtime_metrics(out, &self.log.info());
-        }
-        delivery::write_event(out, event);
-        self.delivered += 1;
+    fn write_next(&mut self, out: &mut BytesMut) -> bool {
+        let runtime_metrics = self.runtime_metrics;
+        let written = self.log.read(&mut self.cursor, |event, info| {
+            if runtime_metrics {
+                delivery::write_runtime_metrics(out, &info);
+            }
+            delivery::write_event(out, event);
+        });
+        written.is_some()
     }
 }
 

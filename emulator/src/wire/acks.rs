@@ -3,6 +3,7 @@
 use super::error::AmqpError;
 use super::performative::{Disposition, Performative, Role};
 use super::value::Value;
+use crate::faults::FaultId;
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,12 +13,53 @@ use tokio::time::Instant;
 const MAX_PENDING: usize = 10_000;
 const ACCEPTED: u64 = 0x24;
 const REJECTED: u64 = 0x25;
+const RELEASED: u64 = 0x26;
+const MODIFIED: u64 = 0x27;
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Accepted,
+    Rejected(AmqpError),
+    Released,
+    Modified,
+}
+
+impl Outcome {
+    /// The error condition that the sender is told.
+    pub(crate) fn condition(&self) -> Option<&str> {
+        match self {
+            Self::Rejected(error) => Some(&error.condition),
+            Self::Accepted | Self::Released | Self::Modified => None,
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        let described = |code, fields| Value::described(code, Value::List(fields));
+        match self {
+            Self::Accepted => described(ACCEPTED, Vec::new()),
+            Self::Rejected(error) => described(REJECTED, vec![error.to_value()]),
+            Self::Released => described(RELEASED, Vec::new()),
+            // The delivery failed, but not for good.
+            Self::Modified => described(
+                MODIFIED,
+                vec![
+                    Value::Bool(true),
+                    Value::Bool(false),
+                    Value::Map(Vec::new()),
+                ],
+            ),
+        }
+    }
+}
 
 /// The outcomes not yet written, in the order in which they fall due.
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
     delay: Duration,
     pending: VecDeque<Ack>,
+    /// Outcomes that wait for the end of a fault.
+    held: Vec<(FaultId, Ack)>,
 }
 
 #[derive(Debug)]
@@ -26,7 +68,7 @@ struct Ack {
     channel: u16,
     first: u32,
     last: u32,
-    rejection: Option<AmqpError>,
+    outcome: Outcome,
 }
 
 impl Acks {
@@ -34,39 +76,88 @@ impl Acks {
         Self {
             delay,
             pending: VecDeque::new(),
+            held: Vec::new(),
         }
     }
 
     /// Notes the outcome of a delivery. Neighbours that are accepted in the same moment share a disposition.
-    pub(crate) fn push(
+    pub(crate) fn push(&mut self, now: Instant, channel: u16, id: u32, outcome: Outcome) {
+        self.push_late(now, Duration::ZERO, channel, id, outcome);
+    }
+
+    /// The same, held back for `delay` beyond that of all.
+    pub(crate) fn push_late(
         &mut self,
         now: Instant,
+        delay: Duration,
         channel: u16,
         id: u32,
-        rejection: Option<AmqpError>,
+        outcome: Outcome,
     ) {
-        let due = now + self.delay;
-        if let Some(last) = self.pending.back_mut() {
-            let both_accepted = last.rejection.is_none() && rejection.is_none();
-            let adjacent =
-                last.channel == channel && last.last.wrapping_add(1) == id && last.due == due;
-            if both_accepted && adjacent {
-                last.last = id;
-                return;
-            }
-        }
-        self.pending.push_back(Ack {
-            due,
+        self.insert(Ack {
+            due: now + self.delay + delay,
             channel,
             first: id,
             last: id,
-            rejection,
+            outcome,
         });
+    }
+
+    /// The same, held back until the fault is over.
+    pub(crate) fn hold(
+        &mut self,
+        fault: FaultId,
+        now: Instant,
+        channel: u16,
+        id: u32,
+        outcome: Outcome,
+    ) {
+        let ack = Ack {
+            due: now,
+            channel,
+            first: id,
+            last: id,
+            outcome,
+        };
+        self.held.push((fault, ack));
+    }
+
+    /// Lets go of the outcomes whose fault is over.
+    pub(crate) fn let_go(&mut self, now: Instant, is_over: impl Fn(FaultId) -> bool) {
+        let held = std::mem::take(&mut self.held);
+        let (over, held): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|(fault, _)| is_over(*fault));
+        self.held = held;
+        for (_, ack) in over {
+            self.insert(Ack { due: now, ..ack });
+        }
+    }
+
+    fn insert(&mut self, ack: Ack) {
+        // Nearly always at the end: only a fault makes one outcome later than the next.
+        let at = match self.pending.back() {
+            Some(last) if last.due > ack.due => {
+                self.pending.partition_point(|other| other.due <= ack.due)
+            }
+            _ => self.pending.len(),
+        };
+        if let Some(last) = at.checked_sub(1).and_then(|at| self.pending.get_mut(at)) {
+            let both_accepted =
+                last.outcome == Outcome::Accepted && ack.outcome == Outcome::Accepted;
+            let adjacent = last.channel == ack.channel
+                && last.last.wrapping_add(1) == ack.first
+                && last.due == ack.due;
+            if both_accepted && adjacent {
+                last.last = ack.last;
+                return;
+            }
+        }
+        self.pending.insert(at, ack);
     }
 
     /// Whether there is room for more; if not, no more messages are to be taken until some are due.
     pub(crate) fn has_room(&self) -> bool {
-        self.pending.len() < MAX_PENDING
+        self.pending.len() + self.held.len() < MAX_PENDING
     }
 
     /// When the next outcome falls due.
@@ -85,10 +176,7 @@ impl Acks {
                 first: ack.first,
                 last: Some(ack.last),
                 settled: true,
-                state: match ack.rejection {
-                    None => Value::described(ACCEPTED, Value::List(Vec::new())),
-                    Some(error) => Value::described(REJECTED, Value::List(vec![error.to_value()])),
-                },
+                state: ack.outcome.to_value(),
             })
             .write(out, ack.channel);
         }
@@ -97,6 +185,7 @@ impl Acks {
     /// Forgets the outcomes of a session that has ended.
     pub(crate) fn forget(&mut self, channel: u16) {
         self.pending.retain(|ack| ack.channel != channel);
+        self.held.retain(|(_, ack)| ack.channel != channel);
     }
 }
 
@@ -123,11 +212,11 @@ mod tests {
     fn neighbours_share_a_disposition_and_a_rejection_stands_alone() {
         let (mut acks, now) = (Acks::default(), Instant::now());
         for id in [u32::MAX, 0, 1] {
-            acks.push(now, 1, id, None);
+            acks.push(now, 1, id, Outcome::Accepted);
         }
-        acks.push(now, 1, 2, Some(AmqpError::new("x", "y")));
-        acks.push(now, 1, 3, None);
-        acks.push(now, 2, 4, None);
+        acks.push(now, 1, 2, Outcome::Rejected(AmqpError::new("x", "y")));
+        acks.push(now, 1, 3, Outcome::Accepted);
+        acks.push(now, 2, 4, Outcome::Accepted);
         let expected = [
             (1, u32::MAX, Some(1)),
             (1, 2, Some(2)),
@@ -141,8 +230,8 @@ mod tests {
     #[test]
     fn an_outcome_is_held_back_for_the_delay() {
         let (mut acks, now) = (Acks::new(Duration::from_millis(5)), Instant::now());
-        acks.push(now, 1, 0, None);
-        acks.push(now + Duration::from_millis(1), 1, 1, None);
+        acks.push(now, 1, 0, Outcome::Accepted);
+        acks.push(now + Duration::from_millis(1), 1, 1, Outcome::Accepted);
         assert_eq!(acks.next_due(), Some(now + Duration::from_millis(5)));
         assert_eq!(written(&mut acks, now + Duration::from_millis(4)), []);
         assert_eq!(
@@ -158,7 +247,7 @@ mod tests {
         let (mut acks, now) = (Acks::new(Duration::from_secs(1)), Instant::now());
         for id in 0..10_000 {
             assert!(acks.has_room());
-            acks.push(now, 1, id * 2, None);
+            acks.push(now, 1, id * 2, Outcome::Accepted);
         }
         assert!(!acks.has_room());
         assert_eq!(

@@ -2,14 +2,18 @@
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
 use super::error::{AmqpError, condition};
+use super::inbound::MAX_LATE;
 use super::inbound::{no_session, unattached};
 use super::link::{IncomingLink, OutgoingLink};
 use super::performative::{Attach, Detach, Performative, Role};
 use super::session::Slot;
 use super::value::Value;
-use crate::service::{Attached, Endpoint};
+use crate::faults::{AttachFault, Kind, Place, When};
+use crate::service::{self, Attached, Endpoint};
 use bytes::BytesMut;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::sleep;
 
 /// How many links a connection may have.
 const MAX_LINKS: usize = 5000;
@@ -20,20 +24,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn on_attach(&mut self, channel: u16, attach: &Attach) -> Result<(), AmqpError> {
         let session = self.session(channel).ok_or_else(|| no_session(channel))?;
         session.check_handle(attach.handle)?;
-        let answer = answer(attach);
-        match self.admit(attach) {
-            Ok(attached) => self.accept(channel, attach, answer, attached),
-            Err(error) => self.refuse(channel, answer, error),
-        }
-        Ok(())
-    }
-
-    fn admit(&self, attach: &Attach) -> Result<Attached, AmqpError> {
+        // A refusal would keep the handle until the client lets go of it: the session ends instead.
         let links: usize = self.channels.values().map(Channel::links).sum();
         if links >= MAX_LINKS {
             let text = "The connection has too many links.";
             return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
+        let place = service::place(attach);
+        let fault = self.broker.faults.strike(&place, |kind| match kind {
+            Kind::Attach(fault) => Some(fault.clone()),
+            _ => None,
+        });
+        match fault {
+            Some((_, AttachFault::Ignore)) => self.insert(channel, attach.handle, Slot::Detaching),
+            Some((_, AttachFault::Refuse(failure))) => {
+                let error = self.broker.told(failure, &place);
+                self.broker.count_attach(attach, Some(&error.condition));
+                self.refuse(channel, answer(attach), error);
+            }
+            Some((_, AttachFault::Delay(delay))) if self.late < MAX_LATE => {
+                self.hold_back(channel, attach, delay);
+            }
+            _ => self.attach(channel, attach, place),
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, channel: u16, attach: &Attach, place: Place) {
+        match self.admit(attach) {
+            Ok(mut attached) => {
+                let limit = self.broker.faults.strike(&place, |kind| match kind {
+                    Kind::MaxMessageSize(bytes) => Some(*bytes),
+                    _ => None,
+                });
+                if let Some((_, bytes)) = limit {
+                    attached.max_message_size = attached.max_message_size.min(bytes);
+                }
+                self.accept(channel, attach, place, attached);
+                self.broker.count_attach(attach, None);
+                self.break_at(When::OnAttach, channel, attach.handle);
+            }
+            Err(error) => {
+                self.broker.count_attach(attach, Some(&error.condition));
+                self.refuse(channel, answer(attach), error);
+            }
+        }
+    }
+
+    fn hold_back(&mut self, channel: u16, attach: &Attach, delay: Duration) {
+        self.late += 1;
+        self.last_link += 1;
+        let id = self.last_link;
+        self.insert(channel, attach.handle, Slot::Attaching(id, None));
+        let attach = Box::new(attach.clone());
+        self.wait_for(async move {
+            sleep(delay).await;
+            LinkEvent::Attach {
+                channel,
+                id,
+                attach,
+            }
+        });
+    }
+
+    /// Deals with an attach that was held back, and with what was said of the link meanwhile.
+    pub(super) fn attach_late(&mut self, channel: u16, id: u64, attach: &Attach) {
+        let handle = attach.handle;
+        let Some(session) = self.session(channel) else {
+            return;
+        };
+        let flow = match session.slots.get_mut(&handle) {
+            Some(Slot::Attaching(waiting, flow)) if *waiting == id => flow.take(),
+            _ => return,
+        };
+        session.slots.remove(&handle);
+        self.attach(channel, attach, service::place(attach));
+        if let Some(flow) = flow
+            && let Err(error) = self.on_flow(channel, &flow)
+        {
+            self.end_session(channel, error);
+        }
+    }
+
+    fn admit(&self, attach: &Attach) -> Result<Attached, AmqpError> {
         Ok(self.broker.attach(attach, &self.authorization)?)
     }
 
@@ -49,14 +122,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         write_detach(&mut self.io.output, channel, handle, Some(error));
     }
 
-    fn accept(&mut self, channel: u16, attach: &Attach, mut answer: Attach, attached: Attached) {
+    fn accept(&mut self, channel: u16, attach: &Attach, place: Place, attached: Attached) {
         let handle = attach.handle;
+        let mut answer = answer(attach);
         answer.offered_capabilities = attached.offered_capabilities;
         answer.max_message_size = Some(attached.max_message_size);
+        let (details, hub) = self.broker.describe(attach);
+        let record = self.record.attach(details, hub);
         match attached.endpoint {
             Endpoint::Sink(sink) => {
                 let count = attach.initial_delivery_count.unwrap_or(0);
-                let link = IncomingLink::new(sink, count, attached.max_message_size);
+                let link = IncomingLink::new(sink, place, count, attached.max_message_size, record);
                 self.insert(channel, handle, Slot::Incoming(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
                 self.write_flow(channel, Some(handle));
@@ -79,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     });
                 }
                 let settled = attach.snd_settle_mode == SETTLED;
-                let link = OutgoingLink::new(key.id, source, settled);
+                let link = OutgoingLink::new(key.id, source, place, settled, record);
                 self.insert(channel, handle, Slot::Outgoing(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
             }
@@ -95,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn on_detach(&mut self, channel: u16, handle: u32) -> Result<(), AmqpError> {
         let session = self.session(channel).ok_or_else(|| no_session(channel))?;
         match session.slots.remove(&handle) {
-            Some(Slot::Detaching) => {}
+            Some(Slot::Attaching(..) | Slot::Detaching) => {}
             Some(slot) => {
                 // A receiver gives up its place before the client hears of it.
                 self.drop_slot(slot);
@@ -111,9 +187,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Some(session) = self.session(key.channel) else {
             return;
         };
-        if session.outgoing(key).is_none() {
+        let Some(link) = session.outgoing(key) else {
             return;
-        }
+        };
+        link.record.failed(&reason.condition);
         session.slots.insert(key.handle, Slot::Detaching);
         write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
     }
@@ -146,7 +223,12 @@ fn answer(attach: &Attach) -> Attach {
     }
 }
 
-fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: Option<AmqpError>) {
+pub(super) fn write_detach(
+    out: &mut BytesMut,
+    channel: u16,
+    handle: u32,
+    error: Option<AmqpError>,
+) {
     Performative::Detach(Detach {
         handle,
         closed: true,

@@ -8,12 +8,17 @@ use super::error::{AmqpError, condition};
 use super::frame;
 use super::handshake::{IDLE_TIME_OUT, Peer, shake_hands};
 use super::io::{Broken, Io};
-use super::performative::Performative;
+use super::performative::{Attach, Performative};
 use super::session::Session;
-use crate::service::{Authorization, Broker};
-use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use crate::clients::ConnectionRecord;
+use crate::faults::FaultId;
+use crate::service::{Authorization, Broker, Node};
+use crate::texts;
+use bytes::Bytes;
+use futures_util::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -42,6 +47,19 @@ pub(super) enum LinkEvent {
     /// Another receiver took its place.
     Displaced(LinkKey, AmqpError),
     /// Nothing: the link is gone.
+    /// A fault has held back a node's answer.
+    Answer {
+        channel: u16,
+        node: Node,
+        answer: Bytes,
+        to: Option<String>,
+    },
+    /// A fault has held back an attach.
+    Attach {
+        channel: u16,
+        id: u64,
+        attach: Box<Attach>,
+    },
     Stale,
 }
 
@@ -53,6 +71,8 @@ pub(super) enum Ending {
     Gone,
     /// We close it.
     Fault(AmqpError),
+    /// We hang up without a word.
+    Dropped,
 }
 
 impl From<Broken> for Ending {
@@ -80,6 +100,8 @@ pub(super) struct Connection<S> {
     pub(super) broker: Arc<Broker>,
     pub(super) authorization: Authorization,
     pub(super) peer: Peer,
+    /// Shows the connection to those who look.
+    pub(super) record: ConnectionRecord,
     pub(super) channels: HashMap<u16, Channel>,
     pub(super) acks: Acks,
     /// Links that may have something to deliver.
@@ -88,6 +110,13 @@ pub(super) struct Connection<S> {
     pub(super) last_link: u64,
     /// Bytes of deliveries that are not complete, over all links.
     pub(super) held: usize,
+    /// Attaches and answers that faults hold back.
+    pub(super) late: usize,
+    /// A fault ends the connection.
+    pub(super) ending: Option<Ending>,
+    /// The last fault that has taken what it takes at once.
+    pub(super) faults_seen: FaultId,
+    faults_changed: watch::Receiver<()>,
 }
 
 pub(super) type Wait = BoxFuture<'static, LinkEvent>;
@@ -98,9 +127,13 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Serves a client until it leaves or `stop` says so.
-pub(crate) async fn serve<S>(stream: S, broker: Arc<Broker>, mut stop: watch::Receiver<bool>)
-where
+/// Serves the client at `address` until it leaves or `stop` says so.
+pub(crate) async fn serve<S>(
+    stream: S,
+    address: SocketAddr,
+    broker: Arc<Broker>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut io = Io::new(stream);
@@ -116,10 +149,15 @@ where
         () = stopped(&mut stop) => Err(Broken::Gone),
     };
     match opened {
-        Ok(peer) => {
+        Ok((peer, identity)) => {
             let mut connection = Connection {
+                faults_changed: broker.faults.subscribe(),
+                faults_seen: broker.faults.last(),
+                late: 0,
+                ending: None,
                 io,
                 acks: Acks::new(broker.acknowledgement_delay),
+                record: broker.namespace.clients().open(address, identity),
                 broker,
                 authorization,
                 peer,
@@ -132,9 +170,27 @@ where
             let ending = connection.run(&mut stop).await;
             // Links give up their places before the client is told.
             connection.channels.clear();
+            drop(connection.record);
             close(connection.io, ending).await;
         }
         Err(broken) => close(io, broken.into()).await,
+    }
+}
+
+/// Lets a client in only to tell it that there are too many.
+pub(crate) async fn refuse<S>(stream: S, broker: Arc<Broker>, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut io = Io::new(stream);
+    let mut authorization = Authorization::default();
+    let opened = tokio::select! {
+        opened = timeout(CLOSE_TIME_OUT, shake_hands(&mut io, &broker, &mut authorization)) => opened,
+        () = stopped(&mut stop) => return,
+    };
+    if let Ok(Ok(_)) = opened {
+        let error = texts::too_many_connections(broker.namespace.name());
+        close(io, Ending::Fault(error.into())).await;
     }
 }
 
@@ -146,8 +202,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Ok(true) => return Ending::Closed,
                 Err(error) => return Ending::Fault(error),
             }
+            // All that has happened, or those of links long gone would pile up behind a client that keeps us busy.
+            while let Some(Some(event)) = self.waits.next().now_or_never() {
+                self.on_link_event(event);
+            }
+            self.end_unauthorized();
             self.acks.write_due(Instant::now(), &mut self.io.output);
             self.deliver();
+            if let Some(ending) = self.ending.take() {
+                return ending;
+            }
             let timer = self.next_timer();
             tokio::select! {
                 exchanged = self.io.exchange() => match exchanged {
@@ -155,6 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     Err(broken) => return broken.into(),
                 },
                 Some(event) = self.waits.next() => self.on_link_event(event),
+                Ok(()) = self.faults_changed.changed() => self.on_faults_changed(),
                 () = sleep_until(timer) => {
                     if let Err(error) = self.on_timer() {
                         return Ending::Fault(error);
@@ -171,6 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn take_frames(&mut self) -> Result<bool, AmqpError> {
         let now = Instant::now();
         while self.acks.has_room()
+            && self.ending.is_none()
             && let Some(frame) = self.io.take_frame().map_err(framing_error)?
         {
             if self.on_frame(&frame, now)? {
@@ -182,8 +248,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     fn on_link_event(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Ready(key) => self.enqueue(key),
+            LinkEvent::Ready(key) => {
+                if let Some(link) = self.outgoing(key) {
+                    link.wait = None;
+                }
+                self.enqueue(key);
+            }
             LinkEvent::Displaced(key, reason) => self.detach(key, reason),
+            LinkEvent::Answer {
+                channel,
+                node,
+                answer,
+                to,
+            } => {
+                self.late -= 1;
+                // One whose link is gone meanwhile is lost.
+                let _ = self.route_answer(channel, node, answer, to.as_deref());
+            }
+            LinkEvent::Attach {
+                channel,
+                id,
+                attach,
+            } => {
+                self.late -= 1;
+                self.attach_late(channel, id, &attach);
+            }
             LinkEvent::Stale => {}
         }
     }
@@ -211,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn next_timer(&self) -> Instant {
         let silence = self.io.last_read + 2 * IDLE_TIME_OUT;
         let heartbeat = self.heartbeat().map(|every| self.io.last_write + every);
-        [heartbeat, self.acks.next_due()]
+        [heartbeat, self.acks.next_due(), self.next_expiry()]
             .into_iter()
             .flatten()
             .fold(silence, Instant::min)
@@ -246,6 +335,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Io<S>, ending: Ending) {
     let error = match ending {
         Ending::Gone => return,
+        Ending::Dropped => {
+            let _ = timeout(CLOSE_TIME_OUT, io.flush()).await;
+            return;
+        }
         Ending::Closed => None,
         Ending::Fault(error) => Some(error),
     };

@@ -7,6 +7,8 @@ use super::value::Value;
 
 /// How deep lists, maps, arrays and described values may nest.
 pub(crate) const MAX_DEPTH: usize = 64;
+/// How many values a tree may hold: a value of one byte takes forty as a tree, or three times that.
+pub(crate) const MAX_VALUES: usize = 4096;
 
 /// The input is not AMQP 1.0, or goes beyond a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +184,7 @@ impl<'a> Decoder<'a> {
 
     /// Decodes the next value whole.
     pub(crate) fn value(&mut self) -> Result<Value> {
-        Value::decode(self, MAX_DEPTH)
+        Value::decode(self, MAX_DEPTH, &mut { MAX_VALUES })
     }
 }
 
@@ -278,6 +280,14 @@ impl<'a> Items<'a> {
         decoder.binary().map(Some)
     }
 
+    /// Passes over an item that nobody reads.
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        match self.next()? {
+            Some(decoder) => decoder.skip(),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn value(&mut self) -> Result<Value> {
         let Some(decoder) = self.next()? else {
             return Ok(Value::Null);
@@ -335,6 +345,31 @@ mod tests {
             Ok(()),
             "a skip looks at the outer size only"
         );
+    }
+
+    fn list(items: &[u8], count: usize) -> Vec<u8> {
+        let mut bytes = vec![0xD0];
+        bytes.extend(u32::try_from(items.len() + 4).unwrap().to_be_bytes());
+        bytes.extend(u32::try_from(count).unwrap().to_be_bytes());
+        bytes.extend(items);
+        bytes
+    }
+
+    #[test]
+    fn a_tree_of_too_many_values_is_an_error() {
+        let most = MAX_VALUES - 1; // the list is one, too
+        assert!(Decoder::new(&list(&vec![0x40; most], most)).value().is_ok());
+        let inner = list(&vec![0x40; most], most);
+        for bytes in [
+            list(&vec![0x40; MAX_VALUES], MAX_VALUES),
+            list(&inner, 1),
+            list(&[inner.clone(), inner].concat(), 2),
+        ] {
+            assert_eq!(
+                Decoder::new(&bytes).value(),
+                Err(DecodeError("a value holds too many others"))
+            );
+        }
     }
 
     #[test]

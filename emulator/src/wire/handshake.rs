@@ -6,7 +6,9 @@ use super::io::{Broken, Io};
 use super::performative::{Open, Performative};
 use super::sasl::{self, Credentials};
 use super::value::Value;
+use crate::clients::{Identity, cut};
 use crate::service::{Authorization, Broker};
+use crate::texts::condition;
 use bytes::BufMut;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,12 +30,12 @@ pub(super) struct Peer {
     pub(super) idle_time_out: Option<Duration>,
 }
 
-/// Leads a new connection to where sessions can begin.
+/// Leads a new connection to where sessions can begin; tells what there is to know of the client.
 pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     io: &mut Io<S>,
     broker: &Broker,
     authorization: &mut Authorization,
-) -> Result<Peer, Broken> {
+) -> Result<(Peer, Identity), Broken> {
     let mut header = io.header().await?;
     if header == sasl::HEADER {
         authenticate(io, broker, authorization).await?;
@@ -51,6 +53,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             "a connection begins with an open",
         )));
     };
+    let identity = identity(&open);
     Performative::Open(Open {
         container_id: broker.namespace.name().to_owned(),
         hostname: open.hostname,
@@ -61,7 +64,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         properties: properties(),
     })
     .write(&mut io.output, 0);
-    Ok(Peer {
+    let peer = Peer {
         max_frame_size: open
             .max_frame_size
             .clamp(MIN_MAX_FRAME_SIZE, MAX_FRAME_SIZE) as usize,
@@ -69,7 +72,18 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             .idle_time_out
             .filter(|&ms| ms > 0)
             .map(|ms| Duration::from_millis(ms.into())),
-    })
+    };
+    Ok((peer, identity))
+}
+
+fn identity(open: &Open) -> Identity {
+    let property = |name| open.properties.get(name)?.as_text().map(cut);
+    Identity {
+        container_id: cut(&open.container_id),
+        product: property("product"),
+        version: property("version"),
+        user_agent: property("user-agent"),
+    }
 }
 
 fn properties() -> Value {
@@ -94,12 +108,16 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     let accepted = match sasl::read_init(&frame.body)? {
         Credentials::Anonymous => true,
         Credentials::Plain { name, key } => {
-            let known = broker.namespace.has_key(name, key);
-            if known {
-                authorization.sign_in();
-            }
+            let rights = broker.namespace.sign_in(name, key);
+            let refusal = rights.is_none().then_some(condition::UNAUTHORIZED_ACCESS);
+            broker.namespace.counters().request(refusal);
+            let known = rights.is_some();
+            rights
+                .into_iter()
+                .for_each(|rights| authorization.sign_in(rights));
             known
         }
+        Credentials::Invalid => false,
     };
     sasl::write_outcome(&mut io.output, accepted);
     if accepted {

@@ -1,25 +1,33 @@
 //! What a connection does with the frames that come in.
 
-use super::connection::{Channel, Connection, LinkKey};
+use super::acks::Outcome;
+use super::connection::{Channel, Connection, LinkEvent, LinkKey};
 use super::decode::Decoder;
 use super::error::{AmqpError, condition};
-use super::frame::Frame;
+use super::frame::{Frame, FrameKind};
 use super::handshake::CHANNEL_MAX;
 use super::link::{Delivery, OutgoingLink};
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
 use super::session::{Session, Slot};
-use crate::service::{Node, Sink, Source};
+use crate::faults::{OutcomeFault, When};
+use crate::service::{Node, Reply, Sink, Source};
 use crate::texts;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// How many bytes of incomplete deliveries a connection may hold.
 const MAX_HELD: usize = 64 * 1024 * 1024;
+/// How many attaches and answers faults may hold back on a connection; more are not held back.
+pub(super) const MAX_LATE: usize = 1000;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in a frame; `true` if it closes the connection. An error closes the connection, too.
     pub(super) fn on_frame(&mut self, frame: &Frame, now: Instant) -> Result<bool, AmqpError> {
+        if frame.kind != FrameKind::Amqp {
+            let text = "a SASL frame came after the open";
+            return Err(AmqpError::new(condition::FRAMING_ERROR, text));
+        }
         if frame.body.is_empty() {
             return Ok(false);
         }
@@ -100,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Ends a session whose client broke its rules.
-    fn end_session(&mut self, channel: u16, error: AmqpError) {
+    pub(super) fn end_session(&mut self, channel: u16, error: AmqpError) {
         if let Some(Channel::Open(session)) = self.channels.insert(channel, Channel::Ending) {
             self.drop_session(channel, session);
         }
@@ -129,9 +137,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut flow = session.flow();
         match handle.and_then(|handle| session.slots.get_mut(&handle)) {
             Some(Slot::Incoming(link)) => {
-                link.refill();
                 flow.delivery_count = Some(link.delivery_count);
-                flow.link_credit = Some(link.credit);
+                // Credit that is taken back may still be used by what is under way.
+                flow.link_credit = Some(if link.has_no_credit(&self.broker.faults) {
+                    0
+                } else {
+                    link.refill();
+                    link.credit
+                });
                 flow.handle = handle;
             }
             Some(Slot::Outgoing(link)) => {
@@ -141,12 +154,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 flow.drain = link.drain;
                 flow.handle = handle;
             }
-            Some(Slot::Detaching) | None => {}
+            Some(Slot::Attaching(..) | Slot::Detaching) | None => {}
         }
         Performative::Flow(flow).write(&mut self.io.output, channel);
     }
 
-    fn on_flow(&mut self, channel: u16, flow: &Flow) -> Result<(), AmqpError> {
+    pub(super) fn on_flow(&mut self, channel: u16, flow: &Flow) -> Result<(), AmqpError> {
         let session = self.session(channel).ok_or_else(|| no_session(channel))?;
         let mut wakes = Vec::new();
         if session.flow_received(flow) {
@@ -169,6 +182,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     if let Some(count) = flow.delivery_count {
                         link.delivery_count = count;
                     }
+                }
+                Some(Slot::Attaching(_, last)) => {
+                    *last = Some(*flow);
+                    return Ok(());
                 }
                 Some(Slot::Detaching) => return Ok(()),
                 None => return Err(unattached(handle)),
@@ -193,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut tell = session.transfer_received()?;
         let link = match session.slots.get_mut(&handle) {
             Some(Slot::Incoming(link)) => link,
-            Some(Slot::Detaching) => return Ok(()),
+            Some(Slot::Attaching(..) | Slot::Detaching) => return Ok(()),
             Some(Slot::Outgoing(_)) | None => return Err(unattached(handle)),
         };
         if link.assembly.is_idle() {
@@ -210,20 +227,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let after = link.assembly.held();
         self.held = self.held + after - before;
         if let Some(delivery) = delivery {
-            let (id, settled) = (delivery.id, delivery.settled);
-            let rejection = self.on_delivery(channel, handle, delivery);
-            if !settled {
-                self.acks.push(now, channel, id, rejection);
-            }
+            self.on_delivery(channel, handle, delivery, now);
         }
-        if tell {
+        // A fault may have taken the link.
+        if tell && self.place(channel, handle).is_some() {
             self.write_flow(channel, Some(handle));
         }
         Ok(())
     }
 
+    /// Deals with a message, as faults allow, and notes its outcome.
+    fn on_delivery(&mut self, channel: u16, handle: u32, delivery: Delivery, now: Instant) {
+        let (id, settled) = (delivery.id, delivery.settled);
+        if self.break_at(When::OnTransfer, channel, handle) {
+            return;
+        }
+        let fault = self.outcome_fault(channel, handle);
+        let outcome = match &fault {
+            Some((_, OutcomeFault::Release)) => Outcome::Released,
+            Some((_, OutcomeFault::Modify)) => Outcome::Modified,
+            Some((_, OutcomeFault::Reject(failure))) => {
+                let place = self.place(channel, handle);
+                let told = place.map(|place| self.broker.told(failure.clone(), place));
+                told.map_or(Outcome::Released, Outcome::Rejected)
+            }
+            _ => self
+                .pass_on(channel, handle, delivery)
+                .map_or(Outcome::Accepted, Outcome::Rejected),
+        };
+        self.record_sent(channel, handle, outcome.condition());
+        if outcome == Outcome::Accepted && self.break_at(When::AfterStoring, channel, handle) {
+            return;
+        }
+        if settled {
+            return;
+        }
+        match fault {
+            Some((_, OutcomeFault::Lose)) => {}
+            Some((fault, OutcomeFault::Hold)) => self.acks.hold(fault, now, channel, id, outcome),
+            Some((_, OutcomeFault::Delay(delay))) => {
+                self.acks.push_late(now, delay, channel, id, outcome);
+            }
+            _ => self.acks.push(now, channel, id, outcome),
+        }
+    }
+
     /// Passes a message on; what comes back is why it is rejected, if it is.
-    fn on_delivery(&mut self, channel: u16, handle: u32, delivery: Delivery) -> Option<AmqpError> {
+    fn pass_on(&mut self, channel: u16, handle: u32, delivery: Delivery) -> Option<AmqpError> {
         let Some(Channel::Open(session)) = self.channels.get_mut(&channel) else {
             return None;
         };
@@ -238,8 +288,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Sink::Events(events) => events.store(delivery.format, &message).err(),
             &Sink::Node(node) => {
                 match self.broker.answer(node, &message, &mut self.authorization) {
-                    Ok((answer, reply_to)) => {
-                        self.route_answer(channel, node, answer, reply_to.as_deref())
+                    Ok(Reply::Silence) => None,
+                    Ok(Reply::Answer { answer, to, delay }) => {
+                        if delay.is_zero() || self.late >= MAX_LATE {
+                            return self.route_answer(channel, node, answer, to.as_deref());
+                        }
+                        self.late += 1;
+                        self.wait_for(async move {
+                            sleep(delay).await;
+                            LinkEvent::Answer {
+                                channel,
+                                node,
+                                answer,
+                                to,
+                            }
+                        });
+                        None
                     }
                     Err(error) => Some(error.into()),
                 }
@@ -247,8 +311,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
+    /// Tells a link's record that a message came over it, and what became of it.
+    fn record_sent(&mut self, channel: u16, handle: u32, condition: Option<&str>) {
+        let slot = self
+            .session(channel)
+            .and_then(|session| session.slots.get(&handle));
+        if let Some(Slot::Incoming(link)) = slot {
+            link.record.sent(link.credit, condition);
+        }
+    }
+
     /// Queues a node's answer at the link that the request names, else at this session's link from that node.
-    fn route_answer(
+    pub(super) fn route_answer(
         &mut self,
         channel: u16,
         node: Node,

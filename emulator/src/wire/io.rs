@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         while !self.output.is_empty() {
             self.exchange().await?;
         }
-        Ok(())
+        self.stream.flush().await.map_err(|_| Broken::Gone)
     }
 
     /// Tells the peer that no more comes.

@@ -1,14 +1,14 @@
 //! Links: credit in both directions, and deliveries put together from their frames.
 
 use super::performative::Transfer;
+use crate::clients::LinkRecord;
+use crate::faults::{FaultId, Kind, Place, Registry};
 use crate::service::{Sink, Source};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::AbortHandle;
 
 /// How many messages a sender may have under way.
 const INCOMING_CREDIT: u32 = 1000;
-/// A shorter part of a delivery is copied, so that it does not keep the buffer it was read into.
-const WORTH_KEEPING: usize = 4096;
 
 /// A link on which the peer sends.
 pub(crate) struct IncomingLink {
@@ -16,15 +16,29 @@ pub(crate) struct IncomingLink {
     pub(crate) delivery_count: u32,
     pub(crate) credit: u32,
     pub(crate) assembly: Assembly,
+    /// Shows the link to those who look, and counts what it does.
+    pub(crate) record: LinkRecord,
+    pub(crate) place: Place,
+    /// The fault that withholds credit.
+    pub(crate) withheld: Option<FaultId>,
 }
 
 impl IncomingLink {
-    pub(crate) fn new(sink: Sink, initial_delivery_count: u32, max_message_size: u64) -> Self {
+    pub(crate) fn new(
+        sink: Sink,
+        place: Place,
+        initial_delivery_count: u32,
+        max_message_size: u64,
+        record: LinkRecord,
+    ) -> Self {
         Self {
             sink,
             delivery_count: initial_delivery_count,
-            credit: INCOMING_CREDIT,
+            credit: 0,
             assembly: Assembly::new(max_message_size),
+            record,
+            place,
+            withheld: None,
         }
     }
 
@@ -35,8 +49,16 @@ impl IncomingLink {
         Some(self.credit <= INCOMING_CREDIT / 2)
     }
 
+    /// Whether a fault withholds its credit.
+    pub(crate) fn has_no_credit(&mut self, faults: &Registry) -> bool {
+        faults.hold(&mut self.withheld, &self.place, |kind| {
+            matches!(kind, Kind::WithholdCredit)
+        })
+    }
+
     pub(crate) fn refill(&mut self) {
         self.credit = INCOMING_CREDIT;
+        self.record.set_credit(self.credit);
     }
 }
 
@@ -55,6 +77,20 @@ pub(crate) struct OutgoingLink {
     pub(crate) queued: bool,
     /// Ends the wait for new events.
     pub(crate) wait: Option<AbortHandle>,
+    pub(crate) place: Place,
+    /// The fault that stalls deliveries.
+    pub(crate) stalled: Option<FaultId>,
+    /// Shows the link to those who look, and counts what it does.
+    pub(crate) record: LinkRecord,
+    /// What was delivered since the record was told last.
+    pub(crate) unrecorded: Delivered,
+}
+
+/// So many messages, of so many bytes together.
+#[derive(Debug, Default)]
+pub(crate) struct Delivered {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The rest of a delivery that has begun.
@@ -64,7 +100,13 @@ pub(crate) struct Partial {
 }
 
 impl OutgoingLink {
-    pub(crate) fn new(id: u64, source: Source, settled: bool) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        source: Source,
+        place: Place,
+        settled: bool,
+        record: LinkRecord,
+    ) -> Self {
         Self {
             id,
             source,
@@ -75,6 +117,29 @@ impl OutgoingLink {
             partial: None,
             queued: false,
             wait: None,
+            place,
+            stalled: None,
+            record,
+            unrecorded: Delivered::default(),
+        }
+    }
+
+    /// Writes the next message; `false` if there is none.
+    pub(crate) fn write_next(&mut self, out: &mut BytesMut) -> bool {
+        let before = out.len();
+        let written = self.source.write_next(out);
+        if written {
+            self.unrecorded.messages += 1;
+            self.unrecorded.bytes += (out.len() - before) as u64;
+        }
+        written
+    }
+
+    /// Tells the record what was delivered.
+    pub(crate) fn record_delivered(&mut self) {
+        let Delivered { messages, bytes } = std::mem::take(&mut self.unrecorded);
+        if messages > 0 {
+            self.record.delivered(self.credit, messages, bytes);
         }
     }
 
@@ -86,6 +151,7 @@ impl OutgoingLink {
             .wrapping_sub(delivery_count.unwrap_or(0));
         self.credit = credit.saturating_sub(under_way);
         self.drain = drain;
+        self.record.granted(self.credit);
     }
 
     /// Takes one credit for a delivery.
@@ -98,10 +164,18 @@ impl OutgoingLink {
         true
     }
 
+    /// Whether a fault stalls it.
+    pub(crate) fn is_stalled(&mut self, faults: &Registry) -> bool {
+        faults.hold(&mut self.stalled, &self.place, |kind| {
+            matches!(kind, Kind::StallDelivery)
+        })
+    }
+
     /// Gives up all credit, as a drain asks when there is nothing to deliver.
     pub(crate) fn exhaust(&mut self) {
         self.delivery_count = self.delivery_count.wrapping_add(self.credit);
         self.credit = 0;
+        self.record.set_credit(0);
     }
 }
 
@@ -135,7 +209,8 @@ struct Started {
     format: u32,
     settled: bool,
     size: u64,
-    parts: Vec<Bytes>,
+    /// The parts that came, copied together: what they were read into is free again at once.
+    message: BytesMut,
 }
 
 impl Assembly {
@@ -158,9 +233,8 @@ impl Assembly {
 
     /// The bytes held of a delivery that is not complete.
     pub(crate) fn held(&self) -> usize {
-        self.current
-            .as_ref()
-            .map_or(0, |started| started.parts.iter().map(Bytes::len).sum())
+        let current = self.current.as_ref();
+        current.map_or(0, |started| started.message.len())
     }
 
     /// Adds a frame; the delivery, if this was its last. `None` also for a delivery that was given up.
@@ -170,19 +244,15 @@ impl Assembly {
             format: transfer.message_format.unwrap_or_default(),
             settled: false,
             size: 0,
-            parts: Vec::new(),
+            message: BytesMut::new(),
         });
         current.settled |= transfer.settled.unwrap_or(false);
         current.size += payload.len() as u64;
+        let is_whole = !transfer.more && current.size == payload.len() as u64;
         if current.size > self.max_size {
-            current.parts = Vec::new();
-        } else if !payload.is_empty() {
-            let short = transfer.more && payload.len() < WORTH_KEEPING;
-            current.parts.push(if short {
-                Bytes::copy_from_slice(&payload)
-            } else {
-                payload
-            });
+            current.message = BytesMut::new();
+        } else if !is_whole {
+            current.message.extend_from_slice(&payload);
         }
         if transfer.aborted {
             self.current = None;
@@ -195,26 +265,17 @@ impl Assembly {
             format,
             settled,
             size,
-            parts,
+            message,
         } = self.current.take()?;
-        let message = (size <= self.max_size).then(|| concat(&parts));
+        let message = if is_whole { payload } else { message.freeze() };
         Some(Delivery {
             id,
             format,
             settled,
             size,
-            message,
+            message: (size <= self.max_size).then_some(message),
         })
     }
-}
-
-/// The one copy of a message on its way in: into a buffer of its exact size, all that will stay in memory.
-fn concat(parts: &[Bytes]) -> Bytes {
-    let mut message = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-    for part in parts {
-        message.extend_from_slice(part);
-    }
-    message.freeze()
 }
 
 #[cfg(test)]
@@ -247,6 +308,19 @@ mod tests {
         assert_eq!((delivery.id, delivery.format, delivery.size), (7, 1, 5));
         assert_eq!(delivery.message.as_deref(), Some(&b"abcde"[..]));
         assert!(assembly.is_idle());
+    }
+
+    #[test]
+    fn a_delivery_in_frames_of_a_byte_costs_its_bytes() {
+        let mut assembly = Assembly::new(1 << 20);
+        for _ in 0..1000 {
+            assert_eq!(assembly.add(&frame(true), Bytes::from_static(b"s")), None);
+        }
+        assert_eq!(assembly.held(), 1000);
+        assert!(assembly.current.as_ref().unwrap().message.capacity() <= 2048);
+        let last = assembly.add(&frame(false), Bytes::from_static(b"t"));
+        let expected = [&[b's'; 1000][..], b"t"].concat();
+        assert_eq!(last.unwrap().message.as_deref(), Some(&expected[..]));
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod connection;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod error;
+mod expiry;
+mod faulting;
 mod frame;
 mod handshake;
 mod inbound;
@@ -30,5 +32,5 @@ mod session;
 mod tests;
 pub(crate) mod value;
 
-pub(crate) use connection::{serve, stopped};
+pub(crate) use connection::{refuse, serve, stopped};
 pub(crate) use handshake::PRODUCT;

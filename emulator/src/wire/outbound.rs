@@ -1,10 +1,12 @@
 //! How links deliver: in turns, while the client has credit and window and takes what is written.
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
+use super::faulting::broken;
 use super::frame::{self, FrameKind, HEADER_SIZE};
 use super::link::{OutgoingLink, Partial};
 use super::performative::Transfer;
 use super::session::{Session, Slot};
+use crate::faults::{Break, Registry, When};
 use crate::service::Source;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +24,8 @@ enum Rest {
     Blocked,
     /// There is nothing to deliver.
     Empty,
+    /// A fault takes it away.
+    Broken(Break),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -35,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Lets links deliver until all are at rest or enough is written.
     pub(super) fn deliver(&mut self) {
-        while self.io.has_room() {
+        while self.io.has_room() && self.ending.is_none() {
             let Some(key) = self.ready.pop_front() else {
                 return;
             };
@@ -43,10 +47,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let Some(Channel::Open(session)) = self.channels.get_mut(&key.channel) else {
                 continue;
             };
-            match session.take_turn(key, max_frame_size, &mut self.io.output) {
+            let faults = &self.broker.faults;
+            let turn = session.take_turn(key, max_frame_size, faults, &mut self.io.output);
+            if let Some(link) = session.outgoing(key) {
+                link.record_delivered();
+            }
+            match turn {
                 Some(Rest::More) => self.ready.push_back(key),
                 Some(Rest::Blocked) => self.rest(key, false),
                 Some(Rest::Empty) => self.rest(key, true),
+                Some(Rest::Broken(what)) => {
+                    self.rest(key, false);
+                    self.break_off(what, key.channel, Some(key.handle));
+                }
                 None => {}
             }
         }
@@ -69,13 +82,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Source::Events(events) = &link.source else {
             return;
         };
-        if !is_empty {
+        // One wait is enough: at worst it is over at once, and the next one is for what is read by then.
+        if !is_empty || link.wait.is_some() {
             return;
         }
         let changed = events.changed();
-        if let Some(earlier) = link.wait.take() {
-            earlier.abort();
-        }
         let wait = self.wait_for(async move {
             changed.await;
             LinkEvent::Ready(key)
@@ -85,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
+    pub(super) fn outgoing(&mut self, key: LinkKey) -> Option<&mut OutgoingLink> {
         self.session(key.channel)?.outgoing(key)
     }
 }
@@ -104,6 +115,7 @@ impl Session {
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
+        faults: &Registry,
         out: &mut BytesMut,
     ) -> Option<Rest> {
         for _ in 0..TURN {
@@ -119,24 +131,32 @@ impl Session {
             if link.credit == 0 {
                 return Some(Rest::Blocked);
             }
-            if !link.source.is_ready(link.credit) {
+            if !link.source.is_ready() {
                 return Some(Rest::Empty);
             }
-            self.write_delivery(key, max_frame_size, out)?;
+            if link.is_stalled(faults) {
+                return Some(Rest::Blocked);
+            }
+            if let Some((_, what)) = faults.strike(&link.place, broken(When::OnTransfer)) {
+                return Some(Rest::Broken(what));
+            }
+            if !self.write_delivery(key, max_frame_size, out)? {
+                return Some(Rest::Empty);
+            }
         }
         Some(Rest::More)
     }
 
-    /// Writes the next message of a link as one frame or, where it does not fit, as the first of several.
+    /// Writes the next message of a link as one frame or, where it does not fit, as the first of several; `false` if
+    /// there is none after all.
     fn write_delivery(
         &mut self,
         key: LinkKey,
         max_frame_size: usize,
         out: &mut BytesMut,
-    ) -> Option<()> {
-        let delivery_id = self.next_delivery_id();
+    ) -> Option<bool> {
+        let delivery_id = self.delivery_id();
         let link = self.outgoing(key)?;
-        link.take_credit();
         let start = frame::begin(out, FrameKind::Amqp, key.channel);
         transfer(
             key.handle,
@@ -147,11 +167,16 @@ impl Session {
         )
         .encode(out);
         let payload = out.len();
-        link.source.write_next(out);
+        if !link.write_next(out) {
+            out.truncate(start);
+            return Some(false);
+        }
+        link.take_credit();
+        self.delivery_begun();
         if out.len() - start <= max_frame_size {
             frame::finish(out, start);
             self.transfer_sent();
-            return Some(());
+            return Some(true);
         }
         let payload = out.split_off(payload).freeze();
         out.truncate(start);
@@ -164,7 +189,7 @@ impl Session {
             max_frame_size,
             out,
         );
-        Some(())
+        Some(true)
     }
 
     /// Writes a frame of a delivery that takes several, and keeps what is left.

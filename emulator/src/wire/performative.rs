@@ -190,7 +190,7 @@ impl Open {
         let channel_max = fields.u16()?.unwrap_or(u16::MAX);
         let idle_time_out = fields.u32()?;
         for _ in 0..3 {
-            fields.value()?; // outgoing and incoming locales, offered capabilities
+            fields.skip()?; // outgoing and incoming locales, offered capabilities
         }
         let desired_capabilities = fields.value()?;
         let properties = fields.value()?;
@@ -253,7 +253,7 @@ impl Attach {
         let rcv_settle_mode = fields.u8()?.unwrap_or(0);
         let source = fields.value()?;
         let target = fields.value()?;
-        fields.value()?; // unsettled
+        fields.skip()?; // unsettled
         fields.bool()?; // incomplete-unsettled
         Ok(Self {
             name,
@@ -335,7 +335,7 @@ impl<'a> Transfer<'a> {
         let settled = fields.bool()?;
         let more = fields.bool()?.unwrap_or(false);
         fields.u8()?; // rcv-settle-mode
-        fields.value()?; // state
+        fields.skip()?; // state
         fields.bool()?; // resume
         let aborted = fields.bool()?.unwrap_or(false);
         Ok(Self {

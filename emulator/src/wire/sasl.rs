@@ -25,6 +25,8 @@ pub(crate) enum Credentials<'a> {
     Anonymous,
     /// The name of an access key, and the key.
     Plain { name: &'a str, key: &'a [u8] },
+    /// No one: a mechanism that was not offered, or a response that makes no sense.
+    Invalid,
 }
 
 pub(crate) fn write_mechanisms(out: &mut BytesMut) {
@@ -56,7 +58,7 @@ pub(crate) fn write_outcome(out: &mut BytesMut, accepted: bool) {
 ///
 /// # Errors
 ///
-/// If it is no sasl-init, names a mechanism that was not offered, or its response is malformed.
+/// If it is no sasl-init.
 pub(crate) fn read_init(body: &[u8]) -> Result<Credentials<'_>> {
     let mut decoder = Decoder::new(body);
     if decoder.descriptor()? != u64::from(SASL_INIT) {
@@ -65,21 +67,20 @@ pub(crate) fn read_init(body: &[u8]) -> Result<Credentials<'_>> {
     let mut fields = decoder.list()?;
     match fields.text()? {
         Some(ANONYMOUS | "MSSBCBS" | "EXTERNAL") => Ok(Credentials::Anonymous),
-        Some("PLAIN") => plain(fields.binary()?.unwrap_or_default()),
-        _ => Err(DecodeError("an unknown SASL mechanism")),
+        Some("PLAIN") => {
+            let response = fields.binary()?.unwrap_or_default();
+            Ok(plain(response).unwrap_or(Credentials::Invalid))
+        }
+        _ => Ok(Credentials::Invalid),
     }
 }
 
 /// `[authorization identity] NUL name NUL key`.
-fn plain(response: &[u8]) -> Result<Credentials<'_>> {
-    const MALFORMED: DecodeError = DecodeError("a malformed PLAIN response");
+fn plain(response: &[u8]) -> Option<Credentials<'_>> {
     let mut parts = response.splitn(3, |&byte| byte == 0).skip(1);
-    let name = parts
-        .next()
-        .and_then(|name| std::str::from_utf8(name).ok())
-        .ok_or(MALFORMED)?;
-    let key = parts.next().ok_or(MALFORMED)?;
-    Ok(Credentials::Plain { name, key })
+    let name = std::str::from_utf8(parts.next()?).ok()?;
+    let key = parts.next()?;
+    Some(Credentials::Plain { name, key })
 }
 
 /// Reads the mechanisms that a server offers: a symbol, or an array of them.
@@ -132,12 +133,14 @@ mod tests {
             key: b"secret",
         };
         assert!(read_init(&init("PLAIN", b"\0Root\0secret")) == Ok(expected));
-        assert!(read_init(&init("PLAIN", b"Root")).is_err());
+        assert!(read_init(&init("PLAIN", b"Root")) == Ok(Credentials::Invalid));
     }
 
     #[test]
-    fn a_mechanism_that_was_not_offered_is_an_error() {
-        assert!(read_init(&init("MSSBCBS", b"")) == Ok(Credentials::Anonymous));
-        assert!(read_init(&init("SCRAM-SHA-256", b"")).is_err());
+    fn a_mechanism_that_was_not_offered_lets_no_one_in() {
+        for mechanism in ["MSSBCBS", "ANONYMOUS", "EXTERNAL"] {
+            assert!(read_init(&init(mechanism, b"")) == Ok(Credentials::Anonymous));
+        }
+        assert!(read_init(&init("SCRAM-SHA-256", b"")) == Ok(Credentials::Invalid));
     }
 }

@@ -4,7 +4,8 @@ use super::connection::LinkKey;
 use super::error::{AmqpError, condition};
 use super::link::{IncomingLink, OutgoingLink};
 use super::performative::{Begin, Flow};
-use crate::service::{Node, Source};
+use crate::faults::Place;
+use crate::service::{Claim, Node, Source};
 use std::collections::BTreeMap;
 
 /// How many transfer frames a peer may have under way, as the service.
@@ -18,8 +19,30 @@ pub(crate) enum Slot {
     Incoming(IncomingLink),
     /// The peer receives.
     Outgoing(OutgoingLink),
-    /// We have detached; what still arrives is ignored until the peer's detach.
+    /// The peer's attach is answered later; the last flow it sent meanwhile.
+    Attaching(u64, Option<Flow>),
+    /// We have detached, or never answer; what still arrives is ignored until the peer's detach.
     Detaching,
+}
+
+impl Slot {
+    /// What the link needs to be allowed as long as it lives.
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Incoming(link) => link.sink.claim(),
+            Self::Outgoing(link) => link.source.claim(),
+            Self::Attaching(..) | Self::Detaching => None,
+        }
+    }
+
+    /// Where its link leads, if there is one.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Incoming(link) => Some(&link.place),
+            Self::Outgoing(link) => Some(&link.place),
+            Self::Attaching(..) | Self::Detaching => None,
+        }
+    }
 }
 
 pub(crate) struct Session {
@@ -152,10 +175,14 @@ impl Session {
         })
     }
 
-    pub(crate) fn next_delivery_id(&mut self) -> u32 {
-        let id = self.next_delivery_id;
-        self.next_delivery_id = id.wrapping_add(1);
-        id
+    /// The id of the next delivery to the peer.
+    pub(crate) fn delivery_id(&self) -> u32 {
+        self.next_delivery_id
+    }
+
+    /// Counts a delivery that was begun under [`Session::delivery_id`].
+    pub(crate) fn delivery_begun(&mut self) {
+        self.next_delivery_id = self.next_delivery_id.wrapping_add(1);
     }
 
     /// Our view of the session, the peer's window full again: what we receive is dealt with at once.

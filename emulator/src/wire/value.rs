@@ -111,17 +111,25 @@ impl Value {
         }
     }
 
-    pub(super) fn decode(decoder: &mut Decoder<'_>, depth: usize) -> Result<Self> {
+    /// Decodes a value that nests at most `depth` deep, and takes what it and all within count off `left`.
+    pub(super) fn decode(
+        decoder: &mut Decoder<'_>,
+        depth: usize,
+        left: &mut usize,
+    ) -> Result<Self> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(DecodeError("values nest too deeply"));
         };
+        *left = left
+            .checked_sub(1)
+            .ok_or(DecodeError("a value holds too many others"))?;
         let constructor = decoder.u8()?;
         Ok(match constructor {
             0x00 => {
-                let descriptor = Self::decode(decoder, depth)?;
+                let descriptor = Self::decode(decoder, depth, left)?;
                 Self::Described(
                     Box::new(descriptor),
-                    Box::new(Self::decode(decoder, depth)?),
+                    Box::new(Self::decode(decoder, depth, left)?),
                 )
             }
             0x40 => Self::Null,
@@ -157,9 +165,10 @@ impl Value {
             0xA3 | 0xB3 => Self::Symbol(utf8(variable(decoder, constructor)?)?),
             0xC0 | 0xD0 => {
                 let mut items = decoder.items(constructor == 0xD0)?;
-                let mut list = Vec::with_capacity(items.left);
+                // Its count is a claim: nested ones would each be granted all that is left.
+                let mut list = Vec::new();
                 for _ in 0..items.left {
-                    list.push(Self::decode(&mut items.decoder, depth)?);
+                    list.push(Self::decode(&mut items.decoder, depth, left)?);
                 }
                 Self::List(list)
             }
@@ -168,10 +177,10 @@ impl Value {
                 if items.left % 2 == 1 {
                     return Err(DecodeError("a map needs a value for each key"));
                 }
-                let mut map = Vec::with_capacity(items.left / 2);
+                let mut map = Vec::new();
                 for _ in 0..items.left / 2 {
-                    let key = Self::decode(&mut items.decoder, depth)?;
-                    map.push((key, Self::decode(&mut items.decoder, depth)?));
+                    let key = Self::decode(&mut items.decoder, depth, left)?;
+                    map.push((key, Self::decode(&mut items.decoder, depth, left)?));
                 }
                 Self::Map(map)
             }

@@ -26,7 +26,9 @@ use fe2o3_amqp::types::primitives::{OrderedMap, SimpleValue, Symbol, Value};
 use fe2o3_amqp::{Connection, Receiver, Sender, Session};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 pub const KEY_NAME: &str = "RootManageSharedAccessKey";
@@ -35,6 +37,10 @@ const BATCH_FORMAT: u32 = 0x8001_3700;
 const SELECTOR_FILTER: &str = "apache.org:selector-filter:string";
 /// Longer than anything here takes, so that what hangs fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What carries the bytes of AMQP.
+pub trait Carrier: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static> Carrier for S {}
 
 /// A connection with one session.
 pub struct Client {
@@ -83,6 +89,17 @@ impl Client {
     pub async fn try_connect(emulator: &Emulator, sasl: SaslProfile) -> Result<Self, OpenError> {
         let stream = TcpStream::connect(emulator.address()).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::try_over(stream, sasl).await
+    }
+
+    /// Connects over whatever carries the bytes, without a token.
+    pub async fn over(stream: impl Carrier) -> Self {
+        Self::try_over(stream, SaslProfile::Anonymous)
+            .await
+            .unwrap()
+    }
+
+    async fn try_over(stream: impl Carrier, sasl: SaslProfile) -> Result<Self, OpenError> {
         let mut connection = Connection::builder()
             .container_id("test")
             .hostname("localhost")
@@ -100,12 +117,16 @@ impl Client {
     /// Connects, and puts a token for the hub `eh1`.
     pub async fn authorized(emulator: &Emulator) -> Self {
         let mut client = Self::connect(emulator, SaslProfile::Anonymous).await;
-        let audience = "amqps://localhost/eh1";
-        let (status, _) = client
-            .put_token(audience, &sas_token(audience, KEY_NAME, KEY, in_an_hour()))
-            .await;
-        assert_eq!(status, 202);
+        client.authorize().await;
         client
+    }
+
+    /// Puts a token for the hub `eh1`.
+    pub async fn authorize(&mut self) {
+        let audience = "amqps://localhost/eh1";
+        let token = sas_token(audience, KEY_NAME, KEY, in_an_hour());
+        let (status, _) = self.put_token(audience, &token).await;
+        assert_eq!(status, 202);
     }
 
     fn link_name(&mut self, role: &str) -> String {
@@ -219,7 +240,7 @@ impl Client {
 
     /// Goes on in a new session: after a refusal `fe2o3-amqp` 0.18.4 may send its own detach late, when the handle is
     /// another link's already.
-    async fn begin_anew(&mut self) {
+    pub async fn begin_anew(&mut self) {
         self.session = Session::begin(&mut self.connection).await.unwrap();
     }
 

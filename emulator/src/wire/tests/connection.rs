@@ -207,6 +207,11 @@ async fn frames_that_break_the_rules_close_the_connection_with_a_reason() {
             condition::FRAMING_ERROR,
         ),
         (
+            // a SASL frame
+            b"\x00\x00\x00\x08\x02\x01\x00\x00",
+            condition::FRAMING_ERROR,
+        ),
+        (
             b"\x00\x00\x00\x0C\x02\x00\x00\x00\x00\x53\x99\x45",
             condition::DECODE_ERROR,
         ),
@@ -297,7 +302,7 @@ async fn a_client_that_asks_and_asks_but_reads_no_answers_is_stopped_until_it_do
     let (mut stream, server) = tokio::io::duplex(64 * 1024);
     let broker = Peer::connect(&Config::default()).broker;
     let (_stop, stopped) = watch::channel(false);
-    tokio::spawn(serve(server, broker, stopped));
+    tokio::spawn(serve(server, ADDRESS, broker, stopped));
     let mut bytes = BytesMut::from(AMQP);
     Performative::Open(open()).write(&mut bytes, 0);
     begin(10).write(&mut bytes, 0);

@@ -2,7 +2,7 @@
 
 use super::peer::*;
 use crate::config::Config;
-use crate::partition_log::NewEvent;
+use crate::partition_log::{EventAnnotations, NewEvent};
 use crate::wire::error::condition;
 use crate::wire::performative::{Attach, Disposition, Flow, Open, Performative, Role};
 use crate::wire::value::Value;
@@ -10,16 +10,17 @@ use bytes::{Bytes, BytesMut};
 
 fn store(peer: &Peer, bodies: &[&[u8]]) {
     let hub = peer.broker.namespace.hub("eh1").unwrap();
-    let event = |body: &&[u8]| NewEvent {
-        sections: message(body),
-        annotations: None,
+    let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
+    let event = |sections| NewEvent {
+        sections,
+        annotations: EventAnnotations::default(),
     };
-    hub.partitions()[0].append(bodies.iter().map(event));
+    hub.partitions()[0].append(messages.iter().map(|message| event(&message[..])));
 }
 
 /// The body of a delivered message: what follows its annotations.
 fn body_of(payload: &Bytes) -> Bytes {
-    crate::service::first_body(payload)
+    Bytes::copy_from_slice(crate::service::first_body(payload))
 }
 
 /// Delivery id, whether it is settled, and body of the next delivery, which is one frame.
@@ -84,7 +85,9 @@ async fn a_message_too_large_is_rejected_with_the_services_text_and_the_link_liv
         (accepted.first, accepted.state),
         (1, Value::described(0x24, Value::List(vec![])))
     );
-    assert_eq!(peer.broker.namespace.hub("eh1").unwrap().event_count(), 1);
+    let hub = peer.broker.namespace.hub("eh1").unwrap();
+    assert_eq!(hub.event_count(), 1);
+    assert_eq!(hub.metrics().user_errors, 1);
 }
 
 #[tokio::test(start_paused = true)]

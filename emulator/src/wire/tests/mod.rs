@@ -1,6 +1,8 @@
 //! The engine as a bare peer sees it, frame by frame, on the paused clock.
 
 mod connection;
+mod expiry;
+mod faults;
 mod links;
 mod peer;
 mod performatives;

@@ -1,5 +1,6 @@
 //! A client that writes and reads frames, over a pipe in memory.
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::namespace::Namespace;
 use crate::service::Broker;
@@ -12,12 +13,19 @@ use crate::wire::performative::{Attach, Begin, Detach, Flow, Open, Performative,
 use crate::wire::sasl;
 use crate::wire::value::Value;
 use bytes::{BufMut, Bytes, BytesMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+/// Where the pipe would come from.
+pub(super) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 pub(super) const AMQP: &[u8] = b"AMQP\x00\x01\x00\x00";
+
+/// When every test begins.
+pub(super) const UNIX_SECONDS: i64 = 1_700_000_000;
 
 pub(super) struct Peer {
     pub(super) io: Io<DuplexStream>,
@@ -32,11 +40,16 @@ impl Peer {
         let broker = Broker {
             namespace: Namespace::new(config),
             acknowledgement_delay: Duration::ZERO,
+            clock: Clock::Tokio {
+                start: Instant::now(),
+                unix_millis: UNIX_SECONDS * 1000,
+            },
+            faults: Arc::default(),
         };
         let broker = Arc::new(broker);
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(serve(theirs, Arc::clone(&broker), stopped));
+        let server = tokio::spawn(serve(theirs, ADDRESS, Arc::clone(&broker), stopped));
         Self {
             io: Io::new(ours),
             broker,
