@@ -35,7 +35,7 @@ enum Kind {
     /// The event hub that the environment names.
     Yours,
     /// An emulator in this process; it stops when we do.
-    Hosted { emulator: Emulator },
+    Hosted { emulator: Box<Emulator> },
     /// An emulator in another program, and when that one began.
     Joined { port: u16, since: SystemTime },
 }
@@ -112,6 +112,7 @@ impl Place {
 
     async fn hosted(emulator: Emulator) -> Result<Self, Failure> {
         let hub = EventHub::connect(&emulator.connection_string_for(EMULATOR_HUB)).await?;
+        let emulator = Box::new(emulator);
         let kind = Kind::Hosted { emulator };
         Ok(Self { hub, kind })
     }
