@@ -115,8 +115,9 @@ impl TransportProducer for BuggyPort<Box<dyn TransportProducer>> {
                 return Ok(());
             }
             Bug::RetriesByItself => {
-                if self.inner.send_batch(sent).await.is_ok() {
-                    return Ok(());
+                let first = self.inner.send_batch(sent).await;
+                if first.is_ok() {
+                    return first;
                 }
             }
             Bug::OddBatchesOvertaken => {
