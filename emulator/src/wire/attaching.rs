@@ -65,7 +65,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         match attached.endpoint {
             Endpoint::Sink(sink) => {
                 let count = attach.initial_delivery_count.unwrap_or(0);
-                let link = IncomingLink::new(sink, count, attached.max_message_size, record);
+                let link = IncomingLink::new(
+                    attach.name.clone(),
+                    sink,
+                    count,
+                    attached.max_message_size,
+                    record,
+                );
                 self.insert(channel, handle, Slot::Incoming(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
                 self.write_flow(channel, Some(handle));
@@ -88,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     });
                 }
                 let settled = attach.snd_settle_mode == SETTLED;
-                let link = OutgoingLink::new(key.id, source, settled, record);
+                let link = OutgoingLink::new(attach.name.clone(), key.id, source, settled, record);
                 self.insert(channel, handle, Slot::Outgoing(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
             }

@@ -170,6 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 // A sender's word on its own deliveries; what it has skipped counts as used.
                 Some(Slot::Incoming(link)) => {
+                    link.last_used = Instant::now();
                     if let Some(count) = flow.delivery_count {
                         link.delivery_count = count;
                     }
@@ -200,6 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Some(Slot::Detaching) => return Ok(()),
             Some(Slot::Outgoing(_)) | None => return Err(unattached(handle)),
         };
+        link.last_used = now;
         if link.assembly.is_idle() {
             let Some(low) = link.take_credit() else {
                 return Err(AmqpError::new(

@@ -19,6 +19,7 @@ pub(crate) mod error;
 mod expiry;
 mod frame;
 mod handshake;
+mod idle;
 mod inbound;
 mod io;
 mod link;
@@ -33,3 +34,4 @@ pub(crate) mod value;
 
 pub(crate) use connection::{refuse, serve, stopped};
 pub(crate) use handshake::PRODUCT;
+pub(crate) use idle::IdleTimeOuts;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod expiry;
+mod idle;
 mod links;
 mod peer;
 mod performatives;
