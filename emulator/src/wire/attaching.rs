@@ -53,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let handle = answer.handle;
         self.insert(channel, handle, Slot::Detaching);
         Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
-        write_detach(&mut self.io.output, channel, handle, Some(error));
+        write_detach(&mut self.io.output, channel, handle, error);
     }
 
     fn accept(&mut self, channel: u16, attach: &Attach, mut answer: Attach, attached: Attached) {
@@ -107,14 +107,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    pub(super) fn on_detach(&mut self, channel: u16, handle: u32) -> Result<(), AmqpError> {
+    pub(super) fn on_detach(&mut self, channel: u16, detach: &Detach) -> Result<(), AmqpError> {
+        let handle = detach.handle;
         let session = self.session(channel).ok_or_else(|| no_session(channel))?;
         match session.slots.remove(&handle) {
             Some(Slot::Detaching) => {}
             Some(slot) => {
                 // A receiver gives up its place before the client hears of it.
                 self.drop_slot(slot);
-                write_detach(&mut self.io.output, channel, handle, None);
+                // In kind: a client that only suspends its link is not told that it is closed.
+                let closed = detach.closed;
+                Performative::Detach(Detach {
+                    handle,
+                    closed,
+                    error: None,
+                })
+                .write(&mut self.io.output, channel);
             }
             None => return Err(unattached(handle)),
         }
@@ -131,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         link.record.failed(&reason.condition);
         session.slots.insert(key.handle, Slot::Detaching);
-        write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
+        write_detach(&mut self.io.output, key.channel, key.handle, reason);
     }
 }
 
@@ -162,16 +170,11 @@ fn answer(attach: &Attach) -> Attach {
     }
 }
 
-pub(super) fn write_detach(
-    out: &mut BytesMut,
-    channel: u16,
-    handle: u32,
-    error: Option<AmqpError>,
-) {
+pub(super) fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: AmqpError) {
     Performative::Detach(Detach {
         handle,
         closed: true,
-        error,
+        error: Some(error),
     })
     .write(out, channel);
 }

@@ -162,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let error = AmqpError::new(condition::DETACH_FORCED, text);
                 record.failed(&error.condition);
                 ended.push(mem::replace(slot, Slot::Detaching));
-                write_detach(&mut self.io.output, channel, handle, Some(error));
+                write_detach(&mut self.io.output, channel, handle, error);
             }
         }
         self.idleness.look_at = next;

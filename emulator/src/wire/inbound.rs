@@ -52,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.on_disposition(channel, &disposition);
                 Ok(())
             }
-            Performative::Detach(detach) => self.on_detach(channel, detach.handle),
+            Performative::Detach(detach) => self.on_detach(channel, &detach),
             Performative::Open(_) => {
                 return Err(AmqpError::new(
                     condition::ILLEGAL_STATE,
