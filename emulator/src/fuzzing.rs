@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::namespace::Namespace;
 use crate::service::{self, Broker};
-use crate::wire::{self, decode::Decoder, frame::Frame, performative::Performative};
+use crate::wire::{self, IdleTimeOuts, decode::Decoder, frame::Frame, performative::Performative};
 use bytes::BytesMut;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -68,6 +68,7 @@ pub fn connection(bytes: &[u8]) {
             acknowledgement_delay: Duration::ZERO,
             clock: Clock::System,
             faults: Arc::default(),
+            idle: IdleTimeOuts::default(),
         });
         let (client, server) = duplex(64 * 1024);
         let (mut reads, mut writes) = split(client);

@@ -20,6 +20,7 @@ mod expiry;
 mod faulting;
 pub(crate) mod frame;
 mod handshake;
+mod idle;
 mod inbound;
 mod io;
 mod link;
@@ -34,3 +35,4 @@ pub(crate) mod value;
 
 pub(crate) use connection::{refuse, serve, stopped};
 pub(crate) use handshake::PRODUCT;
+pub(crate) use idle::IdleTimeOuts;
