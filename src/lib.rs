@@ -27,6 +27,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
+//! | `contract` | no | `transport::contract`: the checks that every transport must pass |
 //!
 //! # Testing
 //!

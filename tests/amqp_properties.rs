@@ -26,27 +26,6 @@ async fn a_hub_tells_its_name_and_its_partitions_in_order() {
 }
 
 #[tokio::test]
-async fn a_partition_tells_what_it_holds() {
-    let (emulator, hub) = start().await;
-    let empty = hub.partition_properties(1).await.unwrap();
-    assert!(empty.is_empty);
-    assert_eq!(empty.last_enqueued_sequence_number, -1);
-
-    send(&hub.producer(), 1, events(["a", "b"]).into()).await;
-    let properties = hub.partition_properties(1).await.unwrap();
-    let last = emulator.received(HUB).pop().unwrap();
-    assert!(!properties.is_empty);
-    assert_eq!(properties.partition, PartitionId::new(1));
-    assert_eq!(properties.beginning_sequence_number, 0);
-    assert_eq!(
-        properties.last_enqueued_sequence_number,
-        last.sequence_number
-    );
-    assert_eq!(properties.last_enqueued_offset, last.offset);
-    assert_eq!(properties.last_enqueued_time, last.enqueued_time);
-}
-
-#[tokio::test]
 async fn calls_that_overlap_or_are_dropped_get_their_own_answers() {
     let (_emulator, hub) = start().await;
     let read = |number| hub.partition_properties(number);

@@ -1,4 +1,5 @@
-//! Sending over AMQP: order, outcomes, limits, and what a dropped call leaves.
+//! Sending over AMQP beyond the contract: pipelining, limits, many partitions,
+//! broken connections.
 #![cfg(feature = "amqp")]
 
 mod amqp_support;
@@ -8,41 +9,9 @@ use std::sync::Arc;
 use amqp_support::{HUB, batch, connect, events, partition, start};
 use eventhubs_emulator::{Emulator, HubConfig};
 use eventhubs_flow::transport::TransportProducer;
-use eventhubs_flow::{
-    BatchLimits, ErrorKind, EventData, EventHub, PartitionKey, SendBatchError, Target,
-};
+use eventhubs_flow::{BatchLimits, ErrorKind, EventData, EventHub, SendBatchError, Target};
 use futures::FutureExt;
 use futures::future::join_all;
-
-#[tokio::test]
-async fn every_event_of_a_batch_is_stored_in_order() {
-    let (emulator, hub) = start().await;
-    let producer = hub.producer();
-    let sent = batch(partition(2), events(["a", "b", "c"]));
-    producer.send_batch(sent).await.unwrap();
-
-    let stored = emulator.received(HUB);
-    let bodies: Vec<_> = stored.iter().map(|event| &event.body[..]).collect();
-    assert_eq!(bodies, [b"a", b"b", b"c"]);
-    assert!(stored.iter().all(|event| event.partition == 2));
-}
-
-#[tokio::test]
-async fn a_keyed_batch_carries_its_key_on_every_event() {
-    let (emulator, hub) = start().await;
-    let key = PartitionKey::new("device-7").unwrap();
-    let target = Target::Key(key.clone());
-    hub.producer()
-        .send_batch(batch(target, events(["a", "b"])))
-        .await
-        .unwrap();
-
-    for event in emulator.received(HUB) {
-        assert_eq!(event.partition_key.as_deref(), Some("device-7"));
-        assert_eq!(event.partition, key.partition(4).number());
-    }
-    assert_eq!(emulator.event_count(HUB), 2);
-}
 
 #[tokio::test]
 async fn sends_that_overlap_are_stored_in_the_order_of_their_first_polls() {
@@ -69,40 +38,6 @@ async fn sends_that_overlap_are_stored_in_the_order_of_their_first_polls() {
 }
 
 #[tokio::test]
-async fn a_dropped_send_is_stored_whole_or_not_at_all_and_harms_no_other() {
-    let (emulator, hub) = start().await;
-    let producer = hub.producer();
-    // Large enough for many frames.
-    let large = || batch(partition(1), vec![EventData::new(vec![7; 100_000]); 8]);
-    producer
-        .send_batch(batch(partition(1), events(["first"])))
-        .await
-        .unwrap();
-    for polls in 1..20 {
-        let mut send = Box::pin(producer.send_batch(large()));
-        for _ in 0..polls {
-            if (&mut send).now_or_never().is_some() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-    producer
-        .send_batch(batch(partition(1), events(["last"])))
-        .await
-        .unwrap();
-
-    let stored = emulator.received(HUB);
-    assert_eq!((stored.len() - 2) % 8, 0, "{} events stored", stored.len());
-    assert_eq!(stored.last().unwrap().body, "last");
-    assert!(
-        stored[1..stored.len() - 1]
-            .iter()
-            .all(|event| event.body.len() == 100_000)
-    );
-}
-
-#[tokio::test]
 async fn limits_are_the_links_once_it_is_attached() {
     let builder = Emulator::builder().max_message_size(20_000);
     let emulator = builder.start().await.unwrap();
@@ -116,78 +51,9 @@ async fn limits_are_the_links_once_it_is_attached() {
     assert_eq!(producer.limits(&Target::Any), BatchLimits::STANDARD);
 }
 
-#[tokio::test]
-async fn a_batch_too_large_comes_back_and_the_next_one_is_sent() {
-    let builder = Emulator::builder().max_message_size(20_000);
-    let emulator = builder.start().await.unwrap();
-    let producer = connect(&emulator).await.producer();
-    let large = batch(Target::Any, vec![EventData::new(vec![0; 5000]); 5]);
-    let size = large.encoded_size() as u64;
-
-    let refused = producer.send_batch(large.clone()).await.unwrap_err();
-    assert_eq!(
-        refused.error.kind(),
-        &ErrorKind::TooLarge {
-            size,
-            limit: 20_000
-        }
-    );
-    assert!(!refused.error.is_fate_unknown());
-    assert_eq!(refused.batch, large);
-    producer
-        .send_batch(batch(Target::Any, events(["small"])))
-        .await
-        .unwrap();
-    assert_eq!(emulator.event_count(HUB), 1);
-}
-
-#[tokio::test]
-async fn a_batch_of_exactly_the_largest_size_is_sent() {
-    let builder = Emulator::builder().max_message_size(20_000);
-    let emulator = builder.start().await.unwrap();
-    let producer = connect(&emulator).await.producer();
-    let overhead = batch(Target::Any, [EventData::new(vec![0; 10_000])]).encoded_size() - 10_000;
-    let full = batch(Target::Any, [EventData::new(vec![0; 20_000 - overhead])]);
-    assert_eq!(full.encoded_size(), 20_000);
-    producer.send_batch(full).await.unwrap();
-    assert_eq!(emulator.event_count(HUB), 1);
-}
-
-#[tokio::test]
-async fn an_empty_batch_is_sent_by_doing_nothing() {
-    let (emulator, hub) = start().await;
-    hub.producer()
-        .send_batch(batch::<EventData>(Target::Any, []))
-        .await
-        .unwrap();
-    assert_eq!(emulator.event_count(HUB), 0);
-}
-
 async fn refused(hub: &EventHub, target: Target) -> SendBatchError {
     let sent = batch(target, events(["x"]));
     hub.producer().send_batch(sent).await.unwrap_err()
-}
-
-#[tokio::test]
-async fn a_partition_that_does_not_exist_is_refused_and_harms_no_other() {
-    let (_emulator, hub) = start().await;
-    let producer = hub.producer();
-    let bad = || batch(partition(4), events(["x"]));
-    for _ in 0..2 {
-        let refused = producer.send_batch(bad()).await.unwrap_err();
-        assert_eq!(refused.error.kind(), &ErrorKind::InvalidPartition);
-        assert!(
-            refused.error.to_string().contains("between 0 and 3"),
-            "{}",
-            refused.error
-        );
-        assert!(!refused.error.is_fate_unknown());
-        assert_eq!(refused.batch, bad());
-    }
-    producer
-        .send_batch(batch(partition(3), events(["x"])))
-        .await
-        .unwrap();
 }
 
 #[tokio::test]

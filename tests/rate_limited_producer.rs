@@ -450,3 +450,34 @@ async fn the_order_of_the_queue_is_the_order_in_which_the_inner_producer_is_poll
     assert_eq!(watcher.0.done.load(Ordering::SeqCst), 4000);
     assert!(!watcher.0.overlapped.load(Ordering::SeqCst));
 }
+
+#[test]
+fn a_close_releases_those_who_wait_for_tokens_and_leaves_the_limiter_to_others() {
+    on_paused_clock(async {
+        let limiter = limiter(RateLimit::events_per_second(1));
+        let closing = Recorder::accepting().rate_limited(&limiter);
+        let staying = Recorder::accepting().rate_limited(&limiter);
+        closing
+            .send_batch(batch(Target::Any, "a"))
+            .await
+            .expect("the burst");
+        let started = Instant::now();
+        let (waiting, behind, closed) = tokio::join!(
+            closing.send_batch(batch(Target::Any, "a")),
+            closing.send_batch(batch(Target::Any, "a")),
+            closing.close()
+        );
+        closed.expect("closed");
+        for refused in [waiting, behind] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.error.kind(), &ErrorKind::Closed);
+            assert_eq!(refused.batch.len(), 1);
+        }
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        staying
+            .send_batch(batch(Target::Any, "a"))
+            .await
+            .expect("its own");
+        assert_eq!(started.elapsed(), SECOND);
+    });
+}

@@ -18,9 +18,15 @@ const PROMPT: Duration = Duration::from_secs(10);
 async fn row_2_a_connection_lost_before_the_acknowledgement_is_told_at_once() {
     let (emulator, hub) = start().await;
     let producer = hub.producer();
-    let lost = emulator.faults().inject(Fault::drop_connection(When::AfterStoring).times(1));
+    let lost = emulator
+        .faults()
+        .inject(Fault::drop_connection(When::AfterStoring).times(1));
     let start = Instant::now();
-    let sent = timeout(PROMPT, producer.send_batch(batch(partition(0), events(["a"])))).await;
+    let sent = timeout(
+        PROMPT,
+        producer.send_batch(batch(partition(0), events(["a"]))),
+    )
+    .await;
     let error = sent.expect("told at once").unwrap_err().error;
     assert_eq!(error.kind(), &ErrorKind::Disconnected, "{error}");
     assert!(error.is_fate_unknown());

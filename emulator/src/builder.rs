@@ -8,6 +8,7 @@ use crate::listen::{Certificate, CertificateError, Listeners, Tls};
 use crate::namespace::Namespace;
 use crate::service::Broker;
 use crate::tier::{Quotas, Tier};
+use crate::wire::IdleTimeOuts;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub struct EmulatorBuilder {
     /// In place of the tier's.
     max_message_size: Option<u64>,
     acknowledgement_delay: Duration,
+    idle: IdleTimeOuts,
     #[cfg(feature = "health")]
     health_port: Option<u16>,
 }
@@ -41,6 +43,7 @@ impl Default for EmulatorBuilder {
             default_keys: true,
             max_message_size: None,
             acknowledgement_delay: Duration::ZERO,
+            idle: IdleTimeOuts::default(),
             #[cfg(feature = "health")]
             health_port: None,
         }
@@ -180,6 +183,30 @@ impl EmulatorBuilder {
         self
     }
 
+    /// The idle time-out announced to clients; one that is silent for twice as long is closed with
+    /// `amqp:connection:forced`. Defaults to 240 s, as the service; taken as 1 ms to 2^32 - 1 ms.
+    pub fn idle_time_out(mut self, time_out: Duration) -> Self {
+        self.idle.client = IdleTimeOuts::clamp(time_out);
+        self
+    }
+
+    /// After how long without a transfer or a flow a link is detached with `amqp:link:detach-forced`. Defaults to
+    /// 30 minutes, as the service; taken as 1 ms to 2^32 - 1 ms.
+    ///
+    /// A receiver with credit left is in use: it waits for events. Links of `$cbs` and `$management` stay. Both are
+    /// ours, the service's ways are not documented.
+    pub fn link_idle_time_out(mut self, time_out: Duration) -> Self {
+        self.idle.link = IdleTimeOuts::clamp(time_out);
+        self
+    }
+
+    /// After how long without links a connection is closed with `amqp:connection:forced`; those of `$cbs` do not
+    /// count. Defaults to 5 minutes, as the service; taken as 1 ms to 2^32 - 1 ms.
+    pub fn connection_idle_time_out(mut self, time_out: Duration) -> Self {
+        self.idle.connection = IdleTimeOuts::clamp(time_out);
+        self
+    }
+
     /// Starts the emulator on the current tokio runtime.
     ///
     /// # Errors
@@ -196,6 +223,7 @@ impl EmulatorBuilder {
         let broker = Broker {
             namespace: Namespace::new(&self.config),
             acknowledgement_delay: self.acknowledgement_delay,
+            idle: self.idle,
             clock: Clock::System,
             faults: Arc::default(),
         };

@@ -288,4 +288,26 @@ mod tests {
         waiter.await.unwrap();
         assert_eq!(hub.event_count(), 3);
     }
+
+    #[test]
+    fn after_growth_old_partitions_are_the_same_and_new_ones_take_part_in_all() {
+        let hub = hub();
+        let old = hub.partitions();
+        hub.grow(6, &Retention::new(1 << 20, 6));
+        assert_eq!(hub.partition_count(), 6);
+        let logs = hub.partitions();
+        assert!(old.iter().zip(&*logs).all(|(a, b)| Arc::ptr_eq(a, b)));
+        assert_eq!(hub.partition("5").unwrap().0, 5);
+        assert!(hub.partition("6").is_err());
+        let mut placed: Vec<_> = (0..6).map(|_| hub.next_round_robin()).collect();
+        placed.sort_unstable();
+        assert_eq!(placed, [0, 1, 2, 3, 4, 5]);
+        for n in 0..100 {
+            let key = n.to_string();
+            let expected = partition_key::partition_for_key(&key, 6);
+            assert_eq!(hub.partition_for_key(&key), expected);
+        }
+        logs[5].append([event()]);
+        assert_eq!(hub.event_count(), 1);
+    }
 }

@@ -44,6 +44,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the binary `eventhubs-emulator` and its argument parser; `health` |
+//! | `fuzzing` | no | what the targets in `fuzz/` feed; not for others |
 //! | `health` | with `cli` | `GET /health` and `GET /metrics` over HTTP |
 
 mod access_key;
@@ -53,6 +54,9 @@ mod clock;
 mod config;
 mod emulator;
 pub mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod growth;
 #[cfg(feature = "health")]
 mod health;

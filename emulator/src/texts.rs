@@ -7,12 +7,12 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock;
 
 /// Error conditions of AMQP and of the service.
 pub(crate) mod condition {
-    pub(crate) const DETACH_FORCED: &str = "amqp:link:detach-forced";
     pub(crate) const LINK_STOLEN: &str = "amqp:link:stolen";
     pub(crate) const NOT_FOUND: &str = "amqp:not-found";
     pub(crate) const RESOURCE_LIMIT_EXCEEDED: &str = "amqp:resource-limit-exceeded";
@@ -40,14 +40,53 @@ impl ServiceError {
     /// The same error with the tracking suffix that ends most of the service's texts.
     #[must_use]
     pub(crate) fn tracked(mut self, scope: &Scope) -> Self {
-        let id = RandomState::new();
-        let (high, low) = (id.hash_one(0), id.hash_one(1));
-        let now = clock::iso_seconds(clock::unix_millis() / 1000, 'T');
-        self.text += &format!(
-            " TrackingId:{high:016x}{low:016x}_G0_B0, SystemTracker:{scope}, Timestamp:{now}"
-        );
+        let (id, now) = (tracking_id(), timestamp());
+        self.text += &format!(" TrackingId:{id}_G0_B0, SystemTracker:{scope}, Timestamp:{now}");
         self
     }
+}
+
+fn tracking_id() -> String {
+    let id = RandomState::new();
+    format!("{:016x}{:016x}", id.hash_one(0), id.hash_one(1))
+}
+
+fn timestamp() -> String {
+    clock::iso_seconds(clock::unix_millis() / 1000, 'T')
+}
+
+/// A client was silent for too long.
+pub(crate) fn silent(container: &str, allowed: Duration) -> String {
+    format!(
+        "The connection was inactive for more than the allowed {} milliseconds and is closed by container \
+         '{container}'.",
+        allowed.as_millis()
+    )
+}
+
+/// A connection had no links for too long.
+pub(crate) fn no_links(allowed: Duration) -> String {
+    let (id, now, allowed) = (tracking_id(), timestamp(), allowed.as_millis());
+    format!(
+        "The connection was closed by container '{id}_G0' because it did not have any active links in the past \
+         {allowed} milliseconds. TrackingId:{id}_G0, SystemTracker:gateway5, Timestamp:{now}"
+    )
+}
+
+/// A link was not used for too long. The receiver's text is ours, after the sender's.
+pub(crate) fn idle_link(name: &str, is_sender: bool, allowed: Duration) -> String {
+    let (id, now) = (tracking_id(), timestamp());
+    let (end, origin) = match is_sender {
+        true => ("publisher", "AmqpEventHubPublisher"),
+        false => ("consumer", "AmqpEventHubConsumer"),
+    };
+    let seconds = allowed.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!(
+        "The link '<G0:0:{name}>' is force detached by the broker due to errors occurred in {end}(link40644). \
+         Detach origin: {origin}.IdleTimerExpired: Idle timeout: {hours:02}:{minutes:02}:{seconds:02}. \
+         TrackingId:{id}_G0, SystemTracker:gateway5, Timestamp:{now}"
+    )
 }
 
 /// Where something happened, as `SystemTracker` shows it: `ns:eventhub:hub~upper|group`.
@@ -263,24 +302,6 @@ pub(crate) fn unauthorized(claim: &str, resource: &str) -> ServiceError {
         condition::UNAUTHORIZED_ACCESS,
         format!(
             "Unauthorized access. '{claim}' claim(s) are required to perform this operation. Resource: '{resource}'."
-        ),
-    )
-}
-
-/// A link that was not used for 30 minutes; `sends` if the client sends on it.
-///
-/// The wording is of messages seen in the wild; that the service's newer one (`Code:`, `Details:`) holds for Event Hubs,
-/// and for receivers, is not proven. The numbers are ours.
-pub(crate) fn idle_link(link: &str, sends: bool) -> ServiceError {
-    let (role, class) = if sends {
-        ("publisher", "AmqpEventHubPublisher")
-    } else {
-        ("consumer", "AmqpEventHubConsumer")
-    };
-    ServiceError::new(
-        condition::DETACH_FORCED,
-        format!(
-            "The link 'G0:1:{link}' is force detached. Code: {role}(link1). Details: {class}.IdleTimerExpired: Idle timeout: 00:30:00."
         ),
     )
 }

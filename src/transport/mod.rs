@@ -12,10 +12,15 @@
 //! never retries and never hides. Retries live in one place above it. Ports are
 //! object-safe, so `Arc<dyn TransportProducer>` works, and wrappers implement
 //! the port they wrap: order is composition.
+//!
+//! A transport of your own is tested by the checks of `contract`, under the
+//! feature of that name.
 
 #[cfg(feature = "amqp")]
 pub(crate) mod amqp;
 mod consumer;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod forward;
 pub mod memory;
 mod position;

@@ -139,6 +139,19 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Takes a message apart and forgets it: for fuzzers.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn split_message(is_batch: bool, message: &[u8]) {
+    let format = if is_batch { BATCH_FORMAT } else { 0 };
+    if let Ok(batch) = split(format, message) {
+        assert!(
+            batch
+                .events()
+                .all(|event| event.sections.len() <= message.len())
+        );
+    }
+}
+
 /// Takes a message apart.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ use crate::namespace::Namespace;
 use crate::position::StartPosition;
 use crate::receivers::Displaced;
 use crate::texts::{self, Scope, ServiceError};
+use crate::wire::IdleTimeOuts;
 use crate::wire::decode::Result as DecodeResult;
 use crate::wire::error::AmqpError;
 use crate::wire::performative::{Attach, Role};
@@ -45,6 +46,7 @@ const MAX_RECEIVER_NAME: usize = 64;
 pub(crate) struct Broker {
     pub(crate) namespace: Namespace,
     pub(crate) acknowledgement_delay: Duration,
+    pub(crate) idle: IdleTimeOuts,
     /// By which tokens are valid.
     pub(crate) clock: Clock,
     pub(crate) faults: Arc<Registry>,

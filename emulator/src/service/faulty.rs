@@ -7,6 +7,7 @@ use super::sender::Node;
 use crate::faults::{AnswerFault, Failure, Kind, LinkKind, Place};
 use crate::texts::{self, Scope, condition};
 use crate::wire::error::AmqpError;
+use crate::wire::error::condition::DETACH_FORCED;
 use crate::wire::performative::{Attach, Role};
 use crate::wire::value::Value;
 
@@ -45,8 +46,8 @@ impl Broker {
             Failure::Idle => {
                 let sends = place.link == LinkKind::Sender;
                 let hub = place.hub.as_deref().unwrap_or_default();
-                let error = texts::idle_link(hub, sends);
-                error.tracked(&self.scope(place)).into()
+                let text = texts::idle_link(hub, sends, self.idle.link);
+                AmqpError::new(DETACH_FORCED, text)
             }
         }
     }

@@ -18,6 +18,8 @@ mod sender;
 
 pub(crate) use authorization::{Authorization, Claim};
 pub(crate) use batch::partition_key;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use batch::split_message;
 pub(crate) use broker::{Attached, Broker, Endpoint, Reply};
 pub(crate) use faulty::place;
 pub(crate) use message::first_body;

@@ -162,3 +162,6 @@ enum Over {
 fn busy(scope: &Scope) -> ServiceError {
     texts::server_busy(scope, TOO_MUCH_TRAFFIC, WAIT_SECONDS)
 }
+
+#[cfg(test)]
+mod tests;

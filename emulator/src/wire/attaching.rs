@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let handle = answer.handle;
         self.insert(channel, handle, Slot::Detaching);
         Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
-        write_detach(&mut self.io.output, channel, handle, Some(error));
+        write_detach(&mut self.io.output, channel, handle, error);
     }
 
     fn accept(&mut self, channel: u16, attach: &Attach, place: Place, attached: Attached) {
@@ -132,7 +132,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         match attached.endpoint {
             Endpoint::Sink(sink) => {
                 let count = attach.initial_delivery_count.unwrap_or(0);
-                let link = IncomingLink::new(sink, place, count, attached.max_message_size, record);
+                let link = IncomingLink::new(
+                    attach.name.clone(),
+                    sink,
+                    place,
+                    count,
+                    attached.max_message_size,
+                    record,
+                );
                 self.insert(channel, handle, Slot::Incoming(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
                 self.write_flow(channel, Some(handle));
@@ -155,7 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     });
                 }
                 let settled = attach.snd_settle_mode == SETTLED;
-                let link = OutgoingLink::new(key.id, source, place, settled, record);
+                let name = attach.name.clone();
+                let link = OutgoingLink::new(name, key.id, source, place, settled, record);
                 self.insert(channel, handle, Slot::Outgoing(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
             }
@@ -168,14 +176,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    pub(super) fn on_detach(&mut self, channel: u16, handle: u32) -> Result<(), AmqpError> {
+    pub(super) fn on_detach(&mut self, channel: u16, detach: &Detach) -> Result<(), AmqpError> {
+        let handle = detach.handle;
         let session = self.session(channel).ok_or_else(|| no_session(channel))?;
         match session.slots.remove(&handle) {
             Some(Slot::Attaching(..) | Slot::Detaching) => {}
             Some(slot) => {
                 // A receiver gives up its place before the client hears of it.
                 self.drop_slot(slot);
-                write_detach(&mut self.io.output, channel, handle, None);
+                // In kind: a client that only suspends its link is not told that it is closed.
+                let closed = detach.closed;
+                Performative::Detach(Detach {
+                    handle,
+                    closed,
+                    error: None,
+                })
+                .write(&mut self.io.output, channel);
             }
             None => return Err(unattached(handle)),
         }
@@ -192,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         link.record.failed(&reason.condition);
         session.slots.insert(key.handle, Slot::Detaching);
-        write_detach(&mut self.io.output, key.channel, key.handle, Some(reason));
+        write_detach(&mut self.io.output, key.channel, key.handle, reason);
     }
 }
 
@@ -223,16 +239,11 @@ fn answer(attach: &Attach) -> Attach {
     }
 }
 
-pub(super) fn write_detach(
-    out: &mut BytesMut,
-    channel: u16,
-    handle: u32,
-    error: Option<AmqpError>,
-) {
+pub(super) fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: AmqpError) {
     Performative::Detach(Detach {
         handle,
         closed: true,
-        error,
+        error: Some(error),
     })
     .write(out, channel);
 }

@@ -6,7 +6,8 @@ use super::acks::Acks;
 use super::decode::DecodeError;
 use super::error::{AmqpError, condition};
 use super::frame;
-use super::handshake::{IDLE_TIME_OUT, Peer, shake_hands};
+use super::handshake::{Peer, shake_hands};
+use super::idle::Idleness;
 use super::io::{Broken, Io};
 use super::performative::{Attach, Performative};
 use super::session::Session;
@@ -119,6 +120,7 @@ pub(super) struct Connection<S> {
     /// The last fault that has taken what it takes at once.
     pub(super) faults_seen: FaultId,
     faults_changed: watch::Receiver<()>,
+    pub(super) idleness: Idleness,
 }
 
 pub(super) type Wait = BoxFuture<'static, LinkEvent>;
@@ -158,6 +160,7 @@ pub(crate) async fn serve<S>(
                 late: 0,
                 ending: None,
                 io,
+                idleness: Idleness::new(&broker.idle),
                 acks: Acks::new(broker.acknowledgement_delay),
                 record: broker.namespace.clients().open(address, identity),
                 broker,
@@ -214,6 +217,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             if let Some(ending) = self.ending.take() {
                 return ending;
             }
+            if let Err(error) = self.end_idle() {
+                return Ending::Fault(error);
+            }
             let timer = self.next_timer();
             tokio::select! {
                 exchanged = self.io.exchange() => match exchanged {
@@ -222,11 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 },
                 Some(event) = self.waits.next() => self.on_link_event(event),
                 Ok(()) = self.faults_changed.changed() => self.on_faults_changed(),
-                () = sleep_until(timer) => {
-                    if let Err(error) = self.on_timer() {
-                        return Ending::Fault(error);
-                    }
-                }
+                () = sleep_until(timer) => self.on_timer(),
                 () = stopped(stop) => {
                     return Ending::Fault(AmqpError::new(condition::CONNECTION_FORCED, "The emulator is stopping."));
                 }
@@ -301,25 +303,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn next_timer(&self) -> Instant {
-        let silence = self.io.last_read + 2 * IDLE_TIME_OUT;
         let heartbeat = self.heartbeat().map(|every| self.io.last_write + every);
         [heartbeat, self.acks.next_due(), self.next_expiry()]
             .into_iter()
             .flatten()
-            .fold(silence, Instant::min)
+            .fold(self.next_idle(), Instant::min)
     }
 
-    fn on_timer(&mut self) -> Result<(), AmqpError> {
+    fn on_timer(&mut self) {
         let now = Instant::now();
-        if now >= self.io.last_read + 2 * IDLE_TIME_OUT {
-            return Err(AmqpError::new(
-                condition::CONNECTION_FORCED,
-                format!(
-                    "The connection was inactive for more than the allowed {} milliseconds and is closed.",
-                    2 * IDLE_TIME_OUT.as_millis()
-                ),
-            ));
-        }
         let due = self
             .heartbeat()
             .is_some_and(|every| now >= self.io.last_write + every);
@@ -330,7 +322,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             self.io.last_write = now;
         }
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 pub(crate) mod condition {
     //! The conditions the emulator uses.
+    pub(crate) const DETACH_FORCED: &str = "amqp:link:detach-forced";
     pub(crate) const CONNECTION_FORCED: &str = "amqp:connection:forced";
     pub(crate) const DECODE_ERROR: &str = "amqp:decode-error";
     pub(crate) const FRAMING_ERROR: &str = "amqp:connection:framing-error";

@@ -35,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let Some(claim) = slot.claim() else { continue };
                 if let Err(error) = self.broker.check(claim, &self.authorization) {
                     ended.push(mem::replace(slot, Slot::Detaching));
-                    let error = Some(AmqpError::from(error));
+                    let error = AmqpError::from(error);
                     write_detach(&mut self.io.output, channel, handle, error);
                 }
             }

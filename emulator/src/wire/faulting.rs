@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(slot) = slot {
             self.drop_slot(slot);
         }
-        write_detach(&mut self.io.output, channel, handle, Some(error));
+        write_detach(&mut self.io.output, channel, handle, error);
     }
 
     /// What a fault does to the message that a link has brought.

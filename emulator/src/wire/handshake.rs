@@ -19,8 +19,6 @@ pub(super) const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 pub(crate) const PRODUCT: &str = env!("CARGO_PKG_NAME");
 /// The highest channel, as the service: 5000 sessions.
 pub(super) const CHANNEL_MAX: u16 = 4999;
-/// What clients are told after how much silence the connection ends, as the service.
-pub(super) const IDLE_TIME_OUT: Duration = Duration::from_millis(240_000);
 
 /// What the client said of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +52,13 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         )));
     };
     let identity = identity(&open);
+    io.open();
     Performative::Open(Open {
         container_id: broker.namespace.name().to_owned(),
         hostname: open.hostname,
         max_frame_size: MAX_FRAME_SIZE,
         channel_max: CHANNEL_MAX,
-        idle_time_out: Some(IDLE_TIME_OUT.as_millis() as u32),
+        idle_time_out: Some(broker.idle.client.as_millis() as u32),
         desired_capabilities: Value::Null,
         properties: properties(),
     })

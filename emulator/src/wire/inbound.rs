@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.on_disposition(channel, &disposition);
                 Ok(())
             }
-            Performative::Detach(detach) => self.on_detach(channel, detach.handle),
+            Performative::Detach(detach) => self.on_detach(channel, &detach),
             Performative::Open(_) => {
                 return Err(AmqpError::new(
                     condition::ILLEGAL_STATE,
@@ -179,6 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 // A sender's word on its own deliveries; what it has skipped counts as used.
                 Some(Slot::Incoming(link)) => {
+                    link.last_used = Instant::now();
                     if let Some(count) = flow.delivery_count {
                         link.delivery_count = count;
                     }
@@ -213,6 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Some(Slot::Attaching(..) | Slot::Detaching) => return Ok(()),
             Some(Slot::Outgoing(_)) | None => return Err(unattached(handle)),
         };
+        link.last_used = now;
         if link.assembly.is_idle() {
             let Some(low) = link.take_credit() else {
                 return Err(AmqpError::new(

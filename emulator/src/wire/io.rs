@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// How much is read at once: two full frames.
 const READ_CHUNK: usize = 128 * 1024;
+/// The same before the connection is open: strangers are to cost little.
+const FIRST_READ_CHUNK: usize = 2 * 1024;
 /// Deliveries pause while this much waits to be written.
 pub(crate) const OUTPUT_HIGH_WATER: usize = 256 * 1024;
 /// Reading pauses while this much waits to be taken in: more than a frame of the largest size.
@@ -45,6 +47,7 @@ pub(crate) struct Io<S> {
     /// When bytes last left.
     pub(crate) last_write: Instant,
     needs_flush: bool,
+    read_chunk: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
@@ -57,7 +60,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             last_read: now,
             last_write: now,
             needs_flush: false,
+            read_chunk: FIRST_READ_CHUNK,
         }
+    }
+
+    /// The connection is open: from now on much is read at once.
+    pub(crate) fn open(&mut self) {
+        self.read_chunk = READ_CHUNK;
     }
 
     /// Whether deliveries may be written for now.
@@ -158,8 +167,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         if self.output.len() >= OUTPUT_LIMIT || self.input.len() >= INPUT_LIMIT {
             return Poll::Pending;
         }
-        if self.input.capacity() - self.input.len() < READ_CHUNK / 4 {
-            self.input.reserve(READ_CHUNK);
+        if self.input.capacity() - self.input.len() < self.read_chunk / 4 {
+            self.input.reserve(self.read_chunk);
         }
         if ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))? == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));

@@ -6,12 +6,16 @@ use crate::faults::{FaultId, Kind, Place, Registry};
 use crate::service::{Sink, Source};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::AbortHandle;
+use tokio::time::Instant;
 
 /// How many messages a sender may have under way.
 const INCOMING_CREDIT: u32 = 1000;
 
 /// A link on which the peer sends.
 pub(crate) struct IncomingLink {
+    pub(crate) name: String,
+    /// When a transfer or flow last came.
+    pub(crate) last_used: Instant,
     pub(crate) sink: Sink,
     pub(crate) delivery_count: u32,
     pub(crate) credit: u32,
@@ -25,6 +29,7 @@ pub(crate) struct IncomingLink {
 
 impl IncomingLink {
     pub(crate) fn new(
+        name: String,
         sink: Sink,
         place: Place,
         initial_delivery_count: u32,
@@ -32,6 +37,8 @@ impl IncomingLink {
         record: LinkRecord,
     ) -> Self {
         Self {
+            name,
+            last_used: Instant::now(),
             sink,
             delivery_count: initial_delivery_count,
             credit: 0,
@@ -64,6 +71,9 @@ impl IncomingLink {
 
 /// A link on which the peer receives.
 pub(crate) struct OutgoingLink {
+    pub(crate) name: String,
+    /// When something was last delivered or granted.
+    pub(crate) last_used: Instant,
     pub(crate) id: u64,
     pub(crate) source: Source,
     /// The peer wants deliveries settled as they are sent.
@@ -103,6 +113,7 @@ pub(crate) struct Partial {
 
 impl OutgoingLink {
     pub(crate) fn new(
+        name: String,
         id: u64,
         source: Source,
         place: Place,
@@ -110,6 +121,8 @@ impl OutgoingLink {
         record: LinkRecord,
     ) -> Self {
         Self {
+            name,
+            last_used: Instant::now(),
             id,
             source,
             settled,
@@ -142,6 +155,7 @@ impl OutgoingLink {
     pub(crate) fn record_delivered(&mut self) {
         let Delivered { messages, bytes } = std::mem::take(&mut self.unrecorded);
         if messages > 0 {
+            self.last_used = Instant::now();
             self.record.delivered(self.credit, messages, bytes);
         }
     }
@@ -154,6 +168,7 @@ impl OutgoingLink {
             .wrapping_sub(delivery_count.unwrap_or(0));
         self.credit = credit.saturating_sub(under_way);
         self.drain = drain;
+        self.last_used = Instant::now();
         self.record.granted(self.credit);
     }
 

@@ -18,8 +18,9 @@ pub(crate) mod encode;
 pub(crate) mod error;
 mod expiry;
 mod faulting;
-mod frame;
+pub(crate) mod frame;
 mod handshake;
+mod idle;
 mod inbound;
 mod io;
 mod link;
@@ -34,3 +35,4 @@ pub(crate) mod value;
 
 pub(crate) use connection::{refuse, serve, stopped};
 pub(crate) use handshake::PRODUCT;
+pub(crate) use idle::IdleTimeOuts;

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::limit::Cost;
 use super::waiters::RateLimiter;
@@ -27,12 +28,18 @@ use crate::transport::{
 pub struct RateLimitedProducer<P> {
     inner: P,
     limiter: RateLimiter,
+    closed: watch::Sender<bool>,
 }
 
 impl<P: TransportProducer> RateLimitedProducer<P> {
     /// A producer behind a limiter, which others may share.
     pub fn new(inner: P, limiter: RateLimiter) -> Self {
-        Self { inner, limiter }
+        let closed = watch::Sender::new(false);
+        Self {
+            inner,
+            limiter,
+            closed,
+        }
     }
 
     /// The limiter.
@@ -61,7 +68,13 @@ impl<P: TransportProducer> TransportManagement for RateLimitedProducer<P> {
 #[deny(clippy::missing_trait_methods)]
 impl<P: TransportProducer> TransportProducer for RateLimitedProducer<P> {
     async fn send_batch(&self, batch: EventBatch) -> Result<(), SendBatchError> {
-        let mut turn = match self.limiter.turn(Cost::of(&batch)).await {
+        let mut closed = self.closed.subscribe();
+        let turn = tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => Err(Error::closed("producer")),
+            turn = self.limiter.turn(Cost::of(&batch)) => turn,
+        };
+        let mut turn = match turn {
             Ok(turn) => Some(turn),
             Err(error) => return Err(SendBatchError::new(batch, error)),
         };
@@ -82,6 +95,8 @@ impl<P: TransportProducer> TransportProducer for RateLimitedProducer<P> {
     }
 
     async fn close(&self) -> Result<(), Error> {
+        // The limiter is not ours alone: those who wait at it go, it stays.
+        self.closed.send_replace(true);
         self.inner.close().await
     }
 }

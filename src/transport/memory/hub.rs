@@ -35,6 +35,8 @@ struct Inner {
     /// Changes with everything that a receiver may wait for.
     changed: watch::Sender<()>,
     paused: watch::Sender<bool>,
+    /// Whose turn it is to store: first come, first served, a pause included.
+    turns: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -95,6 +97,7 @@ impl MemoryHub {
                 state: Mutex::new(state),
                 changed: watch::Sender::new(()),
                 paused: watch::Sender::new(false),
+                turns: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -179,10 +182,13 @@ impl MemoryHub {
         self.inner.limits
     }
 
-    pub(super) async fn not_paused(&self) {
+    /// Waits for its turn to store, which is kept until the guard is dropped.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let turn = self.inner.turns.lock().await;
         let mut paused = self.inner.paused.subscribe();
         // The sender lives as long as `self`.
         let _ = paused.wait_for(|paused| !paused).await;
+        turn
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<()> {

@@ -1,9 +1,10 @@
 //! The producing side of a hub in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 
 use super::hub::MemoryHub;
 use crate::batch::{BatchLimits, EventBatch};
@@ -17,12 +18,12 @@ use crate::transport::{
 #[derive(Debug, Clone)]
 pub struct MemoryProducer {
     hub: MemoryHub,
-    closed: Arc<AtomicBool>,
+    closed: Arc<watch::Sender<bool>>,
 }
 
 impl MemoryProducer {
     pub(super) fn new(hub: MemoryHub) -> Self {
-        let closed = Arc::default();
+        let closed = Arc::new(watch::Sender::new(false));
         Self { hub, closed }
     }
 }
@@ -44,13 +45,23 @@ impl TransportManagement for MemoryProducer {
 #[async_trait]
 impl TransportProducer for MemoryProducer {
     async fn send_batch(&self, batch: EventBatch) -> Result<(), SendBatchError> {
-        self.hub.not_paused().await;
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(SendBatchError::new(batch, Error::closed("producer")));
+        let turn = async {
+            let mut closed = self.closed.subscribe();
+            tokio::select! {
+                biased;
+                _ = closed.wait_for(|closed| *closed) => None,
+                turn = self.hub.turn() => Some(turn),
+            }
+        };
+        // Unconstrained: a task out of its cooperative budget would be sent away
+        // before it stands in the queue, and lose its place to another.
+        match unconstrained(turn).await {
+            Some(_turn) => self
+                .hub
+                .store(batch)
+                .map_err(|(batch, error)| SendBatchError::new(batch, error)),
+            None => Err(SendBatchError::new(batch, Error::closed("producer"))),
         }
-        self.hub
-            .store(batch)
-            .map_err(|(batch, error)| SendBatchError::new(batch, error))
     }
 
     fn limits(&self, _: &Target) -> BatchLimits {
@@ -58,7 +69,7 @@ impl TransportProducer for MemoryProducer {
     }
 
     async fn close(&self) -> Result<(), Error> {
-        self.closed.store(true, Ordering::Relaxed);
+        self.closed.send_replace(true);
         Ok(())
     }
 }

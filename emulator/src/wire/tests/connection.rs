@@ -134,6 +134,11 @@ async fn a_client_hears_of_us_twice_within_its_idle_time_out() {
 async fn a_silent_client_is_closed_after_twice_our_idle_time_out_and_not_before() {
     let mut peer = Peer::connect(&Config::default());
     peer.open(&open()).await;
+    // With a link that waits for events, or the connection would be closed for having none.
+    peer.begin(0, 1000).await;
+    peer.attach(receiver()).await;
+    peer.send(0, &Performative::Flow(credit(1)));
+    peer.io.flush().await.unwrap();
     let opened = Instant::now();
     tokio::time::sleep(Duration::from_secs(470)).await;
     frame::write_heartbeat(&mut peer.io.output);

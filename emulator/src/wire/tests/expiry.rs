@@ -3,7 +3,7 @@
 use super::peer::*;
 use crate::config::Config;
 use crate::wire::encode;
-use crate::wire::performative::{Attach, Performative, Role};
+use crate::wire::performative::{Attach, Flow, Performative, Role};
 use crate::wire::value::Value;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -70,6 +70,14 @@ async fn receive(peer: &mut Peer) {
         })
         .await;
     assert_ne!(answer.source, Value::Null);
+    // Without credit it would be idle.
+    peer.send(
+        0,
+        &Performative::Flow(Flow {
+            handle: Some(EVENTS),
+            ..credit(1)
+        }),
+    );
 }
 
 #[tokio::test(start_paused = true)]

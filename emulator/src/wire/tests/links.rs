@@ -4,7 +4,7 @@ use super::peer::*;
 use crate::config::Config;
 use crate::partition_log::{EventAnnotations, NewEvent};
 use crate::wire::error::condition;
-use crate::wire::performative::{Attach, Disposition, Flow, Open, Performative, Role};
+use crate::wire::performative::{Attach, Detach, Disposition, Flow, Open, Performative, Role};
 use crate::wire::value::Value;
 use bytes::{Bytes, BytesMut};
 
@@ -390,4 +390,23 @@ async fn a_stolen_receiver_is_detached_and_gets_nothing_more() {
         panic!("{frame:?}")
     };
     assert_eq!(transfer.handle, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detach_is_answered_in_kind() {
+    for closed in [false, true] {
+        let mut peer = Peer::ready().await;
+        peer.attach(receiver()).await;
+        let detach = Performative::Detach(Detach {
+            handle: 0,
+            closed,
+            error: None,
+        });
+        peer.send(0, &detach);
+        let frame = peer.frame().await;
+        match read(&frame).0 {
+            Performative::Detach(answer) => assert_eq!(answer.closed, closed),
+            other => panic!("{other:?}"),
+        }
+    }
 }

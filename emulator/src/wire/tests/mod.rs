@@ -3,6 +3,8 @@
 mod connection;
 mod expiry;
 mod faults;
+mod idle;
 mod links;
 mod peer;
 mod performatives;
+mod throughput;

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::namespace::Namespace;
 use crate::service::Broker;
+use crate::wire::IdleTimeOuts;
 use crate::wire::connection::serve;
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
@@ -40,6 +41,7 @@ impl Peer {
         let broker = Broker {
             namespace: Namespace::new(config),
             acknowledgement_delay: Duration::ZERO,
+            idle: IdleTimeOuts::default(),
             clock: Clock::Tokio {
                 start: Instant::now(),
                 unix_millis: UNIX_SECONDS * 1000,
