@@ -14,7 +14,7 @@ use eventhubs_interop::{outcome, report, setting, variant};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value, json};
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 async fn producer() -> Result<ProducerClient, EventHubsError> {
     ProducerClient::builder()
@@ -49,7 +49,7 @@ async fn send(partition: &str, body: &str) -> Result<(), EventHubsError> {
 
 /// Reads a partition from the start, over a connection of its own: a client has one receiver per
 /// partition.
-struct Reader(Pin<Box<dyn Stream<Item = Result<ReceivedEventData, EventHubsError>>>>);
+struct Reader(Pin<Box<dyn Stream<Item = Result<ReceivedEventData, EventHubsError>> + Send>>);
 
 impl Reader {
     async fn open(partition: &str, owner_level: Option<i64>) -> Result<Self, EventHubsError> {
