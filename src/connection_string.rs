@@ -42,8 +42,6 @@ pub struct ConnectionString {
 
 /// How a client proves its rights. It has no `Debug`: it is a secret.
 #[derive(Clone, PartialEq, Eq)]
-// Only transports read it.
-#[cfg_attr(not(feature = "amqp"), allow(dead_code))]
 pub(crate) enum Credential {
     /// A key that tokens are signed with.
     Key { name: String, key: String },
@@ -76,7 +74,7 @@ impl ConnectionString {
         self.development
     }
 
-    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    #[cfg(feature = "amqp")]
     pub(crate) fn credential(&self) -> &Credential {
         &self.credential
     }

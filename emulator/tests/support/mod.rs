@@ -6,6 +6,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod tls;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use eventhubs_emulator::Emulator;

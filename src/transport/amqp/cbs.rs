@@ -14,6 +14,9 @@ use crate::error::Error;
 
 pub(super) const ADDRESS: &str = "$cbs";
 
+/// Renewals are never more frequent, however short the lives of tokens.
+const MIN_RENEWAL: Duration = Duration::from_millis(100);
+
 /// Shows the service a token.
 pub(super) async fn put_token(
     node: &mut Node,
@@ -51,7 +54,7 @@ async fn renew(mut node: Node, issuer: Arc<Issuer>, mut token: Token, try_timeou
             // There will be no other.
             return std::future::pending().await;
         };
-        sleep(fresh_for).await;
+        sleep(fresh_for.max(MIN_RENEWAL)).await;
         let renewing = async {
             let newer = issuer.issue(SystemTime::now()).await?;
             put_token(&mut node, &issuer, &newer).await?;
@@ -72,7 +75,7 @@ async fn renew(mut node: Node, issuer: Arc<Issuer>, mut token: Token, try_timeou
 /// The wait after a renewal that failed: some ten attempts while the token is
 /// still good, and no storm.
 fn retry_after(left: Duration) -> Duration {
-    (left / 10).clamp(Duration::from_millis(100), Duration::from_secs(30))
+    (left / 10).clamp(MIN_RENEWAL, Duration::from_secs(30))
 }
 
 impl Drop for Renewal {

@@ -263,7 +263,13 @@ impl Connection {
         {
             return Err(failure.clone());
         }
-        if let Some(retry_at) = state.retry_at {
+        if let (Some(retry_at), Some(failure)) = (state.retry_at, &state.failure) {
+            let now = Instant::now();
+            let too_late = retry_at >= now + self.try_timeout;
+            // What cannot change by waiting is told at once, and not asked again before its time.
+            if now < retry_at && (too_late || !failure.is_retryable()) {
+                return Err(failure.clone());
+            }
             sleep_until(retry_at).await;
         }
         let what = self.what("connecting to");

@@ -240,19 +240,17 @@ mod tests {
 
     #[test]
     fn arrays_of_arrays_nest_no_deeper_either() {
-        let mut bytes = vec![1, 0x44];
-        for _ in 0..100 {
-            let size = u8::try_from(bytes.len() + 2).unwrap();
-            let mut outer = vec![size, 1, 0xE0];
-            outer.append(&mut bytes);
-            bytes = outer;
-            if bytes.len() > 250 {
-                break;
+        // The innermost holds a zero, which nothing can nest in.
+        let nested = |levels: usize| {
+            let mut item = vec![0, 0, 0, 5, 0, 0, 0, 1, 0x44];
+            for _ in 0..levels {
+                let size = u32::try_from(item.len() + 5).unwrap().to_be_bytes();
+                item = [&size[..], &[0, 0, 0, 1, 0xF0], &item].concat();
             }
-        }
-        let mut array = vec![0xE0, u8::try_from(bytes.len() + 2).unwrap_or(255), 1, 0xE0];
-        array.append(&mut bytes);
-        assert!(check(&array).is_err());
+            [&[0xF0], &item[..]].concat()
+        };
+        assert_eq!(check(&nested(MAX_DEPTH)), Ok(()));
+        assert_eq!(check(&nested(MAX_DEPTH + 1)), Err(Unfit::TooDeep));
     }
 
     #[test]
