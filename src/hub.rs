@@ -9,6 +9,7 @@ use crate::consumer::epoch_safe::{EpochSafeConsumer, EpochSafeConsumerOptions};
 use crate::credential::TokenCredential;
 use crate::error::{Error, ErrorKind};
 use crate::partition::PartitionId;
+use crate::producer::ThrottleGate;
 use crate::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use crate::transport::amqp::{AmqpConsumer, AmqpProducer, Connection, Server, TokenSource};
 use crate::transport::{HubProperties, PartitionProperties, TransportManagement};
@@ -45,6 +46,7 @@ pub use options::EventHubOptions;
 #[derive(Debug, Clone)]
 pub struct EventHub {
     connection: Arc<Connection>,
+    gate: ThrottleGate,
 }
 
 impl EventHub {
@@ -136,7 +138,10 @@ impl EventHub {
     ) -> Result<Self, Error> {
         let connection = Connection::new(server, source, hub, options)?;
         connection.open().await?;
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            gate: ThrottleGate::new(),
+        })
     }
 
     /// How often the connection was made again after it had broken.
@@ -154,7 +159,13 @@ impl EventHub {
     /// A producer with links of its own.
     #[must_use]
     pub fn producer(&self) -> AmqpProducer {
-        AmqpProducer::new(Arc::clone(&self.connection))
+        AmqpProducer::new(Arc::clone(&self.connection), self.gate.clone())
+    }
+
+    /// Where its producers wait while the service is busy.
+    #[must_use]
+    pub fn throttle_gate(&self) -> &ThrottleGate {
+        &self.gate
     }
 
     /// A consumer.

@@ -11,6 +11,7 @@ use super::{
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, SendBatchError};
 use crate::partition::{PartitionId, Target};
+use crate::producer::ThrottleGate;
 
 macro_rules! forward {
     ($pointer:ident) => {
@@ -38,6 +39,10 @@ macro_rules! forward {
 
             fn limits(&self, target: &Target) -> BatchLimits {
                 (**self).limits(target)
+            }
+
+            fn throttle_gate(&self) -> Option<ThrottleGate> {
+                (**self).throttle_gate()
             }
 
             async fn close(&self) -> Result<(), Error> {

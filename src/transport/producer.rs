@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, SendBatchError};
 use crate::partition::{PartitionId, Target};
+use crate::producer::ThrottleGate;
 
 /// What the service tells of an event hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,15 @@ pub trait TransportProducer: TransportManagement {
     /// Never waits: the size that the service stated for the link, or before
     /// that the limits of a Standard namespace.
     fn limits(&self, target: &Target) -> BatchLimits;
+
+    /// Where producers wait while the service is busy, one for all that send to
+    /// this hub. Whoever sends again what was throttled waits there first; the
+    /// port itself does not.
+    ///
+    /// Defaults to `None`: there is none to share.
+    fn throttle_gate(&self) -> Option<ThrottleGate> {
+        None
+    }
 
     /// Closes what the producer holds; later calls fail with
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Idempotent.

@@ -7,10 +7,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::cost::Cost;
 use super::delivery::{Delivery, Undelivered, UndeliveredReason};
+use super::departures::Departures;
 use super::journey::Outcome;
 use super::linger::{OpenBatches, Opened};
 use super::options::BufferedProducerOptions;
@@ -23,6 +24,7 @@ use crate::batch::BatchLimits;
 use crate::error::{Error, SendError};
 use crate::event::EventData;
 use crate::partition::Target;
+use crate::producer::ThrottleGate;
 use crate::sync::lock;
 
 pub(super) struct Partition {
@@ -39,7 +41,7 @@ pub(super) struct Buffer {
     batch_limits: BatchLimits,
     /// The partition that takes events without a target, until its batch closes.
     sticky: AtomicU32,
-    pub(super) in_flight: Semaphore,
+    pub(super) departures: Departures,
     ledger: Mutex<Ledger>,
     account: Mutex<Account>,
     has_failure: AtomicBool,
@@ -62,7 +64,11 @@ pub(super) enum Refusal {
 }
 
 impl Buffer {
-    pub(super) fn new(partitions: u32, options: &BufferedProducerOptions) -> Self {
+    pub(super) fn new(
+        partitions: u32,
+        options: &BufferedProducerOptions,
+        gate: ThrottleGate,
+    ) -> Self {
         let tally = Arc::new(Tally::default());
         let lingers = options.linger().is_none_or(|linger| !linger.is_zero());
         let queue = |partition| {
@@ -81,7 +87,7 @@ impl Buffer {
             lingers,
             batch_limits: options.batch_limits(),
             sticky: AtomicU32::new(0),
-            in_flight: Semaphore::new(options.max_in_flight()),
+            departures: Departures::new(options.max_in_flight(), gate),
             ledger: Mutex::new(Ledger::new(tally)),
             account: Mutex::default(),
             has_failure: AtomicBool::new(false),

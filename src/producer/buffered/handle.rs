@@ -58,7 +58,8 @@ impl BufferedProducer {
                 "the hub names no partitions",
             ));
         }
-        let buffer = Arc::new(Buffer::new(count, &options));
+        let gate = transport.throttle_gate().unwrap_or_default();
+        let buffer = Arc::new(Buffer::new(count, &options, gate));
         let mut tasks = Vec::with_capacity(hub.partitions.len() + 1);
         for id in (0..count).map(crate::PartitionId::new) {
             buffer.set_limits(id.number(), transport.limits(&Target::Partition(id)));

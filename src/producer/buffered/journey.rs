@@ -5,11 +5,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::sync::SemaphorePermit;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::buffer::Buffer;
 use super::delivery::{Undelivered, UndeliveredReason};
+use super::departures::Clearance;
 use super::queue::Batch;
 use super::verdict::{History, RetryPolicy, Verdict};
 use crate::batch::{BatchLimits, EventBatch};
@@ -44,6 +44,16 @@ struct Part {
     place: usize,
     batch: EventBatch,
     history: History,
+    busy: Option<Busy>,
+}
+
+/// The service was busy when the part was sent.
+#[derive(Clone)]
+struct Busy {
+    /// For the first time.
+    since: Instant,
+    /// What it said last.
+    error: Error,
 }
 
 impl<'a> Journey<'a> {
@@ -59,6 +69,7 @@ impl<'a> Journey<'a> {
             place: 0,
             batch,
             history: History::default(),
+            busy: None,
         };
         Self {
             buffer,
@@ -70,43 +81,79 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Sends until every event has an outcome. `slot` is the place in flight for
-    /// the first attempt.
+    /// Sends until every event has an outcome. `clearance` is for the first
+    /// attempt.
     pub(super) async fn run(
         mut self,
         transport: &dyn TransportProducer,
         policy: &RetryPolicy,
-        slot: SemaphorePermit<'_>,
+        clearance: Clearance,
     ) {
-        let mut slot = Some(slot);
-        while let Some(part) = self.parts.front_mut() {
+        let mut cleared = Some(clearance);
+        while !self.parts.is_empty() {
             // Held for an attempt and not for the waits between.
-            let slot = match slot.take() {
-                Some(slot) => slot,
-                None => match self.buffer.in_flight.acquire().await {
-                    Ok(slot) => slot,
-                    Err(_) => return,
+            let clearance = match cleared.take() {
+                Some(clearance) => clearance,
+                None => match self.clearance(policy).await {
+                    Ok(clearance) => clearance,
+                    Err((reason, error)) => {
+                        self.give_up(reason, &error);
+                        continue;
+                    }
                 },
             };
-            part.history.attempts += 1;
-            let batch = part.batch.clone();
-            tracing::debug!(
-                partition = self.partition,
-                events = batch.len(),
-                bytes = batch.encoded_size(),
-                attempt = part.history.attempts,
-                "send"
-            );
-            self.in_transfer = true;
-            let result = attempt(transport, batch).await;
-            self.in_transfer = false;
-            drop(slot);
-            self.buffer
-                .set_limits(self.partition, transport.limits(part.batch.target()));
-            match result {
-                Ok(()) => self.arrived(),
-                Err(error) => self.failed(&error, policy).await,
+            self.send(transport, policy, clearance).await;
+        }
+    }
+
+    /// Waits until the first part may go, or has waited too long for a service
+    /// that is busy.
+    async fn clearance(
+        &self,
+        policy: &RetryPolicy,
+    ) -> Result<Clearance, (UndeliveredReason, Error)> {
+        let cleared = self.buffer.departures.clear(self.partition);
+        let waiting = self.parts.front().zip(policy.throttle_deadline);
+        let Some((part, deadline)) = waiting else {
+            return Ok(cleared.await);
+        };
+        match &part.busy {
+            None => Ok(cleared.await),
+            Some(busy) => timeout_at(busy.since + deadline, cleared)
+                .await
+                .map_err(|_| (part.history.given_up(), busy.error.clone())),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        transport: &dyn TransportProducer,
+        policy: &RetryPolicy,
+        clearance: Clearance,
+    ) {
+        let Some(part) = self.parts.front_mut() else {
+            return;
+        };
+        part.history.attempts += 1;
+        let batch = part.batch.clone();
+        tracing::debug!(
+            partition = self.partition,
+            events = batch.len(),
+            bytes = batch.encoded_size(),
+            attempt = part.history.attempts,
+            "send"
+        );
+        self.in_transfer = true;
+        let result = attempt(transport, batch).await;
+        self.in_transfer = false;
+        self.buffer
+            .set_limits(self.partition, transport.limits(part.batch.target()));
+        match result {
+            Ok(()) => {
+                clearance.pass.accepted();
+                self.arrived();
             }
+            Err(error) => self.failed(&error, policy, clearance).await,
         }
     }
 
@@ -116,13 +163,23 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn failed(&mut self, error: &Error, policy: &RetryPolicy) {
+    async fn failed(&mut self, error: &Error, policy: &RetryPolicy, clearance: Clearance) {
         let Some(part) = self.parts.front_mut() else {
             return;
         };
         let (events, size) = (part.batch.len(), part.batch.encoded_size());
         match policy.judge(error, events, size, &mut part.history) {
+            Verdict::PastTheGate(retry_after) => {
+                tracing::debug!(partition = self.partition, ?retry_after, "throttled");
+                clearance.pass.throttled(retry_after);
+                let since = part.busy.take().map(|busy| busy.since);
+                part.busy = Some(Busy {
+                    since: since.unwrap_or_else(Instant::now),
+                    error: error.clone(),
+                });
+            }
             Verdict::Again(wait) => {
+                drop(clearance);
                 let attempt = part.history.attempts;
                 tracing::debug!(partition = self.partition, attempt, ?wait, %error, "again");
                 sleep(wait).await;
@@ -135,11 +192,13 @@ impl<'a> Journey<'a> {
                     }
                 }
             }
-            Verdict::Over(reason) => {
-                if let Some(part) = self.parts.pop_front() {
-                    self.outcome.give_up(part, reason, error);
-                }
-            }
+            Verdict::Over(reason) => self.give_up(reason, error),
+        }
+    }
+
+    fn give_up(&mut self, reason: UndeliveredReason, error: &Error) {
+        if let Some(part) = self.parts.pop_front() {
+            self.outcome.give_up(part, reason, error);
         }
     }
 }
@@ -174,6 +233,7 @@ impl Part {
             place,
             batch,
             history,
+            busy,
         } = self;
         let target = batch.target().clone();
         let limits = BatchLimits {
@@ -198,6 +258,7 @@ impl Part {
                 place,
                 batch: EventBatch::from_measured(target.clone(), limits, vec![event], size),
                 history,
+                busy: busy.clone(),
             });
         }
         parts

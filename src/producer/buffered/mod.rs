@@ -31,9 +31,15 @@
 //! Accepting an event is not delivering it. Every accepted event gets exactly
 //! one outcome, and room is held until then: a [`Delivery`] resolves to it, a
 //! [`FlushReport`] and a [`CloseReport`] count it. A batch whose attempt
-//! failed is sent again, in its place: after the wait that a throttling service
-//! asks for, after a backoff when something broke, in smaller batches when it was
-//! too large. What is refused for good is not.
+//! failed is sent again, in its place: past the throttle gate when the service is
+//! busy, after a backoff when something broke, in smaller batches when it was too
+//! large. What is refused for good is not.
+//!
+//! # A busy service
+//! All partitions wait at one [`ThrottleGate`](crate::producer::ThrottleGate),
+//! the hub's, for as long as the service asks to; then one batch probes. No event
+//! fails of it, unless [a deadline](BufferedProducerOptions::with_throttle_deadline)
+//! is set.
 //!
 //! # Order
 //! First in, first out per partition: one batch of a partition is in flight at a
@@ -47,6 +53,7 @@
 mod buffer;
 mod cost;
 mod delivery;
+mod departures;
 mod handle;
 mod journey;
 mod linger;

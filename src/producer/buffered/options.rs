@@ -146,6 +146,16 @@ impl BufferedProducerOptions {
         self
     }
 
+    /// How long a batch waits for a service that is busy, from its first refusal
+    /// on; its events are [`Failed`](super::UndeliveredReason::Failed) then.
+    ///
+    /// Defaults to `None`: as long as it takes.
+    #[must_use]
+    pub fn with_throttle_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.retry.throttle_deadline = deadline.into();
+        self
+    }
+
     /// Whether a batch is sent again when an attempt may have been stored: at
     /// least once with `true`, at most once with `false`, where such events end
     /// as [`Unknown`](super::UndeliveredReason::Unknown).

@@ -3,7 +3,7 @@
 //! | the attempt | next |
 //! |---|---|
 //! | accepted | delivered |
-//! | throttled | again after the wait that the service asks for; spends no retry |
+//! | throttled | again, past the throttle gate; spends no retry |
 //! | link, session or connection broke before the transfer | again after a backoff |
 //! | fate unknown: timeout or break after the transfer, released, modified | again, if duplicates are allowed |
 //! | too large, more than one event | again in smaller batches |
@@ -20,6 +20,8 @@ use crate::retry::Backoff;
 pub(super) struct RetryPolicy {
     pub(super) max_retries: u32,
     pub(super) backoff: Backoff,
+    /// How long a batch waits in all for a service that is busy.
+    pub(super) throttle_deadline: Option<Duration>,
     /// Whether to send again what may be stored already.
     pub(super) duplicates: bool,
 }
@@ -29,6 +31,7 @@ impl Default for RetryPolicy {
         Self {
             max_retries: 3,
             backoff: Backoff::default(),
+            throttle_deadline: None,
             duplicates: true,
         }
     }
@@ -45,9 +48,23 @@ pub(super) struct History {
     pub(super) in_doubt: bool,
 }
 
+impl History {
+    /// What becomes of a batch that is not sent again though it might be.
+    pub(super) fn given_up(&self) -> UndeliveredReason {
+        match self.in_doubt {
+            true => UndeliveredReason::Unknown,
+            false => UndeliveredReason::Failed {
+                attempts: self.attempts,
+            },
+        }
+    }
+}
+
 /// What to do with a batch that was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
+    /// Send it again once the throttle gate opens: the service asks for a wait.
+    PastTheGate(Duration),
     /// Send it again, after a wait.
     Again(Duration),
     /// Send it again in batches of at most so many bytes.
@@ -68,7 +85,7 @@ impl RetryPolicy {
         history.in_doubt |= error.is_fate_unknown();
         match error.kind() {
             ErrorKind::Throttled { retry_after } => {
-                return Verdict::Again(self.backoff.delay(1, Some(*retry_after)));
+                return Verdict::PastTheGate(*retry_after);
             }
             ErrorKind::TooLarge { limit, .. } if events > 1 => {
                 // Smaller in any case, whatever limit the error tells.
@@ -89,14 +106,11 @@ impl RetryPolicy {
         if again && history.failures <= self.max_retries {
             return Verdict::Again(self.backoff.delay(history.failures, None));
         }
-        Verdict::Over(if history.in_doubt {
-            UndeliveredReason::Unknown
-        } else if error.is_retryable() {
-            UndeliveredReason::Failed {
-                attempts: history.attempts,
+        Verdict::Over(match history.given_up() {
+            UndeliveredReason::Failed { .. } if !error.is_retryable() => {
+                UndeliveredReason::Rejected
             }
-        } else {
-            UndeliveredReason::Rejected
+            reason => reason,
         })
     }
 }
@@ -124,10 +138,8 @@ mod tests {
         let retry_after = Duration::from_secs(4);
         let throttled = error(ErrorKind::Throttled { retry_after });
         for _ in 0..100 {
-            let Verdict::Again(wait) = judge(&policy, &throttled, &mut history) else {
-                panic!("a throttled batch is sent again");
-            };
-            assert!((retry_after..retry_after + Duration::from_secs(1)).contains(&wait));
+            let verdict = judge(&policy, &throttled, &mut history);
+            assert_eq!(verdict, Verdict::PastTheGate(retry_after));
         }
         assert_eq!((history.attempts, history.failures), (100, 0));
     }

@@ -19,14 +19,12 @@ pub(super) async fn run(
 ) {
     while due(&buffer, partition).await {
         // A batch goes on filling until it can go.
-        let Ok(slot) = buffer.in_flight.acquire().await else {
-            return;
-        };
+        let clearance = buffer.departures.clear(partition).await;
         let Some(batch) = buffer.take(partition) else {
             continue;
         };
         let journey = Journey::new(&buffer, partition, batch);
-        journey.run(&*transport, &policy, slot).await;
+        journey.run(&*transport, &policy, clearance).await;
     }
 }
 

@@ -10,6 +10,7 @@ use super::waiters::RateLimiter;
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, SendBatchError};
 use crate::partition::{PartitionId, Target};
+use crate::producer::ThrottleGate;
 use crate::transport::{
     HubProperties, PartitionProperties, TransportManagement, TransportProducer,
 };
@@ -92,6 +93,10 @@ impl<P: TransportProducer> TransportProducer for RateLimitedProducer<P> {
     fn limits(&self, target: &Target) -> BatchLimits {
         let burst = self.limiter.limit().batch_limits();
         self.inner.limits(target).min(burst)
+    }
+
+    fn throttle_gate(&self) -> Option<ThrottleGate> {
+        self.inner.throttle_gate()
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -15,6 +15,7 @@ use super::{codec, management};
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, ErrorKind, SendBatchError};
 use crate::partition::{PartitionId, Target};
+use crate::producer::ThrottleGate;
 use crate::transport::{
     HubProperties, PartitionProperties, TransportManagement, TransportProducer,
 };
@@ -32,6 +33,7 @@ use crate::transport::{
 /// [`ErrorKind::Timeout`]: crate::ErrorKind::Timeout
 pub struct AmqpProducer {
     connection: Arc<Connection>,
+    gate: ThrottleGate,
     links: Mutex<Links>,
 }
 
@@ -50,9 +52,10 @@ struct Slot {
 }
 
 impl AmqpProducer {
-    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, gate: ThrottleGate) -> Self {
         Self {
             connection,
+            gate,
             links: Mutex::default(),
         }
     }
@@ -153,6 +156,10 @@ impl TransportProducer for AmqpProducer {
                 events: usize::MAX,
             },
         }
+    }
+
+    fn throttle_gate(&self) -> Option<ThrottleGate> {
+        Some(self.gate.clone())
     }
 
     async fn close(&self) -> Result<(), Error> {
