@@ -35,7 +35,11 @@ fn bodies<const N: usize>(bodies: [&str; N]) -> Vec<String> {
 /// Two events of `a` and one of `b`, with these outcomes.
 fn history(fates: [Option<UndeliveredReason>; 3]) -> History {
     let mut history = History::default();
-    let names = [history.accept("a"), history.accept("b"), history.accept("a")];
+    let names = [
+        history.accept("a"),
+        history.accept("b"),
+        history.accept("a"),
+    ];
     for (name, fate) in names.iter().zip(fates) {
         history.settle(name, fate);
     }
