@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use eventhubs_emulator::Emulator;
 use eventhubs_flow::transport::{AmqpProducer, TransportProducer, TransportReceiver};
 use eventhubs_flow::{
-    BatchLimits, Error, EventBatch, EventData, EventHub, PartitionId, ReceivedEvent, Target,
+    BatchLimits, Error, EventBatch, EventData, EventHub, EventHubOptions, PartitionId,
+    ReceivedEvent, Target,
 };
 
 pub(crate) const HUB: &str = "eh1";
@@ -20,6 +21,20 @@ pub(crate) async fn start() -> (Emulator, EventHub) {
 pub(crate) async fn connect(emulator: &Emulator) -> EventHub {
     let connection_string = emulator.connection_string_for(HUB);
     EventHub::connect(&connection_string).await.unwrap()
+}
+
+pub(crate) async fn connect_with(emulator: &Emulator, options: EventHubOptions) -> EventHub {
+    let connection_string = emulator.connection_string_for(HUB);
+    EventHub::connect_with(&connection_string, options)
+        .await
+        .unwrap()
+}
+
+/// The bodies that the hub stored, in the order of each partition.
+pub(crate) fn stored(emulator: &Emulator) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let received = emulator.received(HUB);
+    received.iter().map(|event| text(&event.body)).collect()
 }
 
 pub(crate) fn partition(number: u32) -> Target {
