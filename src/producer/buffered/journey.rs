@@ -1,20 +1,24 @@
 //! A batch on its way: sent, and sent again, until each of its events has an outcome.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use tokio::sync::SemaphorePermit;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::account::{Outcome, expired_error};
 use super::buffer::Buffer;
-use super::delivery::{Undelivered, UndeliveredReason};
-use super::queue::Batch;
-use super::verdict::{History, RetryPolicy, Verdict};
-use crate::batch::{BatchLimits, EventBatch};
+use super::cost::Cost;
+use super::delivery::UndeliveredReason;
+use super::part::Part;
+use super::policy::OnFailure;
+use super::queued::{Batch, Bill};
+use super::shield::{Shielded, discard, shielded};
+use super::verdict::{RetryPolicy, Verdict};
+use crate::batch::EventBatch;
 use crate::error::{Error, ErrorKind};
-use crate::event::EventData;
 use crate::partition::{PartitionId, Target};
 use crate::transport::TransportProducer;
 
@@ -23,47 +27,22 @@ use crate::transport::TransportProducer;
 pub(super) struct Journey<'a> {
     buffer: &'a Arc<Buffer>,
     partition: u32,
-    queued: Batch,
+    /// `None` once it is settled.
+    bill: Option<Bill>,
     /// What has no outcome yet, in order; the first one travels.
     parts: VecDeque<Part>,
     in_transfer: bool,
     outcome: Outcome,
 }
 
-/// What became of the events of a batch.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) delivered: usize,
-    /// With their places in the batch, in order.
-    pub(super) undelivered: Vec<(usize, Undelivered)>,
-}
-
-/// Neighbouring events of a batch that travel together.
-struct Part {
-    /// The place of its first event in the queued batch.
-    place: usize,
-    batch: EventBatch,
-    history: History,
-}
-
 impl<'a> Journey<'a> {
-    pub(super) fn new(buffer: &'a Arc<Buffer>, partition: u32, mut queued: Batch) -> Self {
-        let events = std::mem::take(&mut queued.events);
-        let batch = EventBatch::from_measured(
-            target(partition),
-            BatchLimits::STANDARD,
-            events,
-            queued.encoded_size,
-        );
-        let part = Part {
-            place: 0,
-            batch,
-            history: History::default(),
-        };
+    pub(super) fn new(buffer: &'a Arc<Buffer>, partition: u32, queued: Batch) -> Self {
+        let target = Target::Partition(PartitionId::new(partition));
+        let (part, bill) = Part::load(target, queued);
         Self {
             buffer,
             partition,
-            queued,
+            bill: Some(bill),
             parts: VecDeque::from([part]),
             in_transfer: false,
             outcome: Outcome::default(),
@@ -78,15 +57,26 @@ impl<'a> Journey<'a> {
         policy: &RetryPolicy,
         slot: SemaphorePermit<'_>,
     ) {
+        let (buffer, partition) = (self.buffer, self.partition);
         let mut slot = Some(slot);
-        while let Some(part) = self.parts.front_mut() {
+        loop {
             // Held for an attempt and not for the waits between.
             let slot = match slot.take() {
                 Some(slot) => slot,
-                None => match self.buffer.in_flight.acquire().await {
-                    Ok(slot) => slot,
-                    Err(_) => return,
-                },
+                None => {
+                    let ready = async {
+                        buffer.partition(partition).open().await;
+                        buffer.in_flight.acquire().await
+                    };
+                    match self.until(ready).await {
+                        Some(Ok(slot)) => slot,
+                        _ => return,
+                    }
+                }
+            };
+            self.expire();
+            let Some(part) = self.parts.front_mut() else {
+                return;
             };
             part.history.attempts += 1;
             let batch = part.batch.clone();
@@ -101,11 +91,36 @@ impl<'a> Journey<'a> {
             let result = attempt(transport, batch).await;
             self.in_transfer = false;
             drop(slot);
-            self.buffer
-                .set_limits(self.partition, transport.limits(part.batch.target()));
+            let target = Target::Partition(PartitionId::new(self.partition));
+            if let Some(limits) = shielded(|| transport.limits(&target)) {
+                buffer.set_limits(self.partition, limits);
+            }
             match result {
                 Ok(()) => self.arrived(),
                 Err(error) => self.failed(&error, policy).await,
+            }
+            if self.parts.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something else than an attempt, while deadlines pass; `None` if
+    /// nothing is left to be sent.
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> Option<T> {
+        let mut done = pin!(done);
+        loop {
+            let first = self.parts.iter().filter_map(Part::first_deadline).min();
+            let Some(first) = first else {
+                return Some(done.await);
+            };
+            tokio::select! {
+                biased;
+                output = &mut done => return Some(output),
+                () = sleep_until(first) => self.expire(),
+            }
+            if self.parts.is_empty() {
+                return None;
             }
         }
     }
@@ -113,6 +128,7 @@ impl<'a> Journey<'a> {
     fn arrived(&mut self) {
         if let Some(part) = self.parts.pop_front() {
             self.outcome.delivered += part.batch.len();
+            discard(part.batch.into_unshared_events());
         }
     }
 
@@ -125,7 +141,7 @@ impl<'a> Journey<'a> {
             Verdict::Again(wait) => {
                 let attempt = part.history.attempts;
                 tracing::debug!(partition = self.partition, attempt, ?wait, %error, "again");
-                sleep(wait).await;
+                self.until(sleep(wait)).await;
             }
             Verdict::Split(bytes) => {
                 tracing::debug!(partition = self.partition, events, size, bytes, "split");
@@ -136,71 +152,45 @@ impl<'a> Journey<'a> {
                 }
             }
             Verdict::Over(reason) => {
+                if policy.on_failure == OnFailure::HaltPartition {
+                    self.buffer.halt(self.partition);
+                }
                 if let Some(part) = self.parts.pop_front() {
-                    self.outcome.give_up(part, reason, error);
+                    self.outcome
+                        .give_back(part.batch.into_events(), part.tags, reason, error);
                 }
             }
         }
     }
-}
 
-impl Outcome {
-    fn give_up(&mut self, part: Part, reason: UndeliveredReason, error: &Error) {
-        self.give_back(part.place, part.batch.into_events(), reason, error);
-    }
-
-    /// Hands events back, the first of which has this place.
-    pub(super) fn give_back(
-        &mut self,
-        place: usize,
-        events: Vec<EventData>,
-        reason: UndeliveredReason,
-        error: &Error,
-    ) {
-        let undelivered = events.into_iter().map(|event| Undelivered {
-            event,
-            reason,
-            error: error.clone(),
-        });
-        self.undelivered.extend((place..).zip(undelivered));
-    }
-}
-
-impl Part {
-    /// The same events in order, in batches that fit; an event that does not fit
-    /// is alone in its batch.
-    fn split(self, bytes: usize) -> Vec<Self> {
-        let Self {
-            place,
-            batch,
-            history,
-        } = self;
-        let target = batch.target().clone();
-        let limits = BatchLimits {
-            bytes,
-            events: usize::MAX,
+    /// Settles the events whose deadline has passed, ahead of the others.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        let Some(bill) = &mut self.bill else {
+            return;
         };
-        let mut parts: Vec<Self> = Vec::new();
-        for (place, event) in (place..).zip(batch.into_events()) {
-            let refused = match parts.last_mut() {
-                Some(part) => part
-                    .batch
-                    .try_add(event)
-                    .map_err(|refused| refused.event)
-                    .err(),
-                None => Some(event),
-            };
-            let Some(event) = refused else {
+        for part in &mut self.parts {
+            let in_doubt = part.history.in_doubt;
+            let Some((events, tags)) = part.take_expired(now) else {
                 continue;
             };
-            let size = event.encoded_size();
-            parts.push(Self {
-                place,
-                batch: EventBatch::from_measured(target.clone(), limits, vec![event], size),
-                history,
+            let (reason, error) = match in_doubt {
+                true => (
+                    UndeliveredReason::Unknown,
+                    expired_error().with_unknown_fate(),
+                ),
+                false => (UndeliveredReason::Expired, expired_error()),
+            };
+            let cost = events.iter().fold(Cost::default(), |sum, event| {
+                sum + Cost::of_event(event.encoded_size())
             });
+            let bill = bill.split(cost);
+            bill.tally.begin(0);
+            let mut outcome = Outcome::default();
+            outcome.give_back(events, tags, reason, &error);
+            self.buffer.settle(self.partition, bill, outcome);
         }
-        parts
+        self.parts.retain(|part| !part.batch.is_empty());
     }
 }
 
@@ -220,26 +210,29 @@ impl Drop for Journey<'_> {
                 ),
                 false => (UndeliveredReason::Returned, aborted.clone()),
             };
-            self.outcome.give_up(part, reason, &error);
+            self.outcome
+                .give_back(part.batch.into_events(), part.tags, reason, &error);
         }
-        let outcome = std::mem::take(&mut self.outcome);
-        self.buffer.settle(self.partition, &self.queued, outcome);
+        if let Some(bill) = self.bill.take() {
+            let outcome = std::mem::take(&mut self.outcome);
+            self.buffer.settle(self.partition, bill, outcome);
+        }
     }
 }
 
 /// One attempt. The transport may be the user's: a panic in it harms this batch
 /// alone.
 async fn attempt(transport: &dyn TransportProducer, batch: EventBatch) -> Result<(), Error> {
-    let sent = AssertUnwindSafe(transport.send_batch(batch)).catch_unwind();
-    match sent.await {
-        Ok(sent) => sent.map_err(|refused| refused.error),
-        Err(_) => {
+    match Shielded::call(|| transport.send_batch(batch)).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(refused)) => {
+            let error = refused.error.clone();
+            shielded(|| drop(refused));
+            Err(error)
+        }
+        None => {
             let panicked = Error::new(ErrorKind::Panicked, "the transport panicked");
             Err(panicked.with_unknown_fate())
         }
     }
-}
-
-fn target(partition: u32) -> Target {
-    Target::Partition(PartitionId::new(partition))
 }

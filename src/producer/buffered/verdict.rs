@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use super::delivery::UndeliveredReason;
+use super::policy::OnFailure;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Backoff;
 
@@ -22,6 +23,7 @@ pub(super) struct RetryPolicy {
     pub(super) backoff: Backoff,
     /// Whether to send again what may be stored already.
     pub(super) duplicates: bool,
+    pub(super) on_failure: OnFailure,
 }
 
 impl Default for RetryPolicy {
@@ -30,6 +32,7 @@ impl Default for RetryPolicy {
             max_retries: 3,
             backoff: Backoff::default(),
             duplicates: true,
+            on_failure: OnFailure::default(),
         }
     }
 }
