@@ -44,8 +44,8 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use common::{Failure, Place, Web};
-use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use eventhubs_flow::EventData;
+use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use serde::Deserialize;
 
 const BATCH: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");

@@ -78,14 +78,16 @@ async fn send_and_read(hub: &EventHub, keyed: bool) -> Result<Vec<ReceivedEvent>
     let start = SystemTime::now() - Duration::from_secs(60);
     let mark = Value::from(format!("{:?} {keyed}", SystemTime::now()));
     let options = BufferedProducerOptions::default().with_max_batch_events(
-        READINGS.try_into().map_err(|_| "a batch holds at least one event")?,
+        READINGS
+            .try_into()
+            .map_err(|_| "a batch holds at least one event")?,
     );
     let producer = hub.buffered_producer(options).await?;
     for reading in 0..READINGS {
         for device in 0..DEVICES {
             let device = format!("device{device}");
-            let mut event = EventData::new(format!("{device} {reading}"))
-                .with_property(RUN, mark.clone());
+            let mut event =
+                EventData::new(format!("{device} {reading}")).with_property(RUN, mark.clone());
             if keyed {
                 event = event.with_target(PartitionKey::new(device)?);
             }

@@ -155,6 +155,18 @@ impl EventBatch {
         encoding::batch(out, self.target.key(), &self.events);
     }
 
+    /// The events, taken out of the batch, which is left empty; copied if a clone
+    /// of it is left.
+    pub(crate) fn take_events(&mut self) -> Vec<EventData> {
+        self.encoded_size = encoding::envelope_size(self.target.key());
+        Arc::unwrap_or_clone(std::mem::take(&mut self.events))
+    }
+
+    /// The events, unless a clone of the batch has them, too.
+    pub(crate) fn into_unshared_events(self) -> Vec<EventData> {
+        Arc::try_unwrap(self.events).unwrap_or_default()
+    }
+
     /// The events, taken out; copied if a clone of the batch is left.
     #[must_use]
     pub fn into_events(self) -> Vec<EventData> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -41,6 +41,7 @@ pub struct EventData {
 struct Extra {
     message: MessageProperties,
     application: Properties,
+    deadline: Option<Duration>,
 }
 
 static NO_MESSAGE_PROPERTIES: MessageProperties = MessageProperties::EMPTY;
@@ -130,6 +131,18 @@ impl EventData {
         self
     }
 
+    /// How long the event may wait in a buffer for its transfer, from its
+    /// acceptance on. It stays here: the service is not told.
+    ///
+    /// Defaults to what
+    /// [`BufferedProducerOptions`](crate::producer::buffered::BufferedProducerOptions::with_deadline)
+    /// says.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.extra_mut().deadline = Some(deadline);
+        self
+    }
+
     /// Sets the id of the message.
     #[must_use]
     pub fn with_message_id(mut self, id: impl Into<MessageId>) -> Self {
@@ -175,6 +188,12 @@ impl EventData {
     pub fn message_properties(&self) -> &MessageProperties {
         let extra = self.extra.as_ref();
         extra.map_or(&NO_MESSAGE_PROPERTIES, |extra| &extra.message)
+    }
+
+    /// How long the event may wait in a buffer, if it says so itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.extra.as_ref().and_then(|extra| extra.deadline)
     }
 
     /// The bytes that the event takes in a batch, exactly: the one measure that

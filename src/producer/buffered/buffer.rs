@@ -1,66 +1,73 @@
 //! The buffer: every partition's queue, the total bound, and who waits.
 //!
 //! What the handles, the workers and the timer share. Locks are taken in the
-//! order *waiters for any partition*, *queue*, *total*, and nothing of the
-//! user's runs under them.
+//! order *waiters for any partition*, *ledger*, *queue*, *total*, and nothing of
+//! the user's runs under them.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::account::Account;
 use super::cost::Cost;
-use super::delivery::{Delivery, Undelivered, UndeliveredReason};
+use super::delivery::Delivery;
 use super::departures::Departures;
-use super::journey::Outcome;
 use super::linger::{OpenBatches, Opened};
 use super::options::BufferedProducerOptions;
+use super::outcomes::OutcomeQueue;
+use super::partitions::{Partition, Partitions, Place, Route};
 use super::permit::Room;
-use super::queue::{Batch, PartitionQueue, Pressure, Todo, Waiter};
-use super::report::{CloseReport, Ledger, Tally};
+use super::policy::OverflowPolicy;
+use super::queue::{Pressure, QueueOptions, Todo, Waiter};
+use super::queued::{Arrival, Batch};
+use super::report::{Ledger, Tally};
+use super::shield::shielded;
 use super::total::TotalBudget;
 use super::wait::AnyWaiters;
 use crate::batch::BatchLimits;
-use crate::error::{Error, SendError};
+use crate::error::SendError;
 use crate::event::EventData;
-use crate::partition::Target;
 use crate::producer::ThrottleGate;
 use crate::sync::lock;
 
-pub(super) struct Partition {
-    pub(super) queue: Mutex<PartitionQueue>,
-    pub(super) wake: Notify,
-}
-
 pub(super) struct Buffer {
-    partitions: Box<[Partition]>,
+    pub(super) partitions: Partitions,
     total: Mutex<TotalBudget>,
     pub(super) any: AnyWaiters,
     open_batches: OpenBatches,
     lingers: bool,
-    batch_limits: BatchLimits,
+    pub(super) overflow: OverflowPolicy,
+    deadline: Option<Duration>,
     /// The partition that takes events without a target, until its batch closes.
     sticky: AtomicU32,
     pub(super) departures: Departures,
-    ledger: Mutex<Ledger>,
-    account: Mutex<Account>,
-    has_failure: AtomicBool,
-}
-
-/// What became of the events, since the producer was opened.
-#[derive(Default)]
-struct Account {
-    report: CloseReport,
-    closing: bool,
-    first_failure: Option<Error>,
+    pub(super) ledger: Mutex<Ledger>,
+    pub(super) account: Account,
+    pub(super) outcomes: Option<Arc<OutcomeQueue>>,
 }
 
 /// Why an event was not accepted now.
 pub(super) enum Refusal {
     /// There is no room now.
-    Full(EventData),
+    Full(Arrival),
+    /// Its key belongs to another partition by now.
+    Moved(Arrival),
     /// It will never be accepted.
     Final(SendError),
+}
+
+impl Refusal {
+    /// The event, unless it was refused for good.
+    // An event is what the caller wants back.
+    #[allow(clippy::result_large_err)]
+    pub(super) fn into_event(self) -> Result<EventData, SendError> {
+        match self {
+            Self::Full(arrival) | Self::Moved(arrival) => Ok(arrival.event),
+            Self::Final(refused) => Err(refused),
+        }
+    }
 }
 
 impl Buffer {
@@ -71,35 +78,33 @@ impl Buffer {
     ) -> Self {
         let tally = Arc::new(Tally::default());
         let lingers = options.linger().is_none_or(|linger| !linger.is_zero());
-        let queue = |partition| {
-            let tally = Arc::clone(&tally);
-            PartitionQueue::new(partition, options.partition_bound(), lingers, tally)
-        };
-        let partition = |partition| Partition {
-            queue: Mutex::new(queue(partition)),
-            wake: Notify::new(),
+        let queues = QueueOptions {
+            bound: options.partition_bound(),
+            batch_limits: options.batch_limits(),
+            lingers,
         };
         Self {
-            partitions: (0..partitions).map(partition).collect(),
-            total: Mutex::new(TotalBudget::new(options.total_bound(), partitions as usize)),
+            partitions: Partitions::new(partitions, queues, &tally),
+            total: Mutex::new(TotalBudget::new(
+                options.total_bound(),
+                options.partition_bound(),
+                partitions as usize,
+            )),
             any: AnyWaiters::default(),
             open_batches: OpenBatches::default(),
             lingers,
-            batch_limits: options.batch_limits(),
+            overflow: options.overflow(),
+            deadline: options.deadline(),
             sticky: AtomicU32::new(0),
             departures: Departures::new(options.max_in_flight(), gate),
             ledger: Mutex::new(Ledger::new(tally)),
-            account: Mutex::default(),
-            has_failure: AtomicBool::new(false),
+            account: Account::default(),
+            outcomes: options.outcome_queue().map(Arc::new),
         }
     }
 
-    pub(super) fn partitions(&self) -> usize {
-        self.partitions.len()
-    }
-
     pub(super) fn partition(&self, number: u32) -> &Partition {
-        &self.partitions[number as usize]
+        self.partitions.get(number)
     }
 
     pub(super) fn open_batches(&self) -> &OpenBatches {
@@ -110,19 +115,21 @@ impl Buffer {
         &self.total
     }
 
-    /// The one partition that a target stands for, `None` for any.
-    pub(super) fn route(&self, target: &Target) -> Result<Option<u32>, Error> {
-        let count = self.count();
-        match target {
-            Target::Any => Ok(None),
-            Target::Key(key) => Ok(Some(key.partition(count).number())),
-            Target::Partition(id) if id.number() < count => Ok(Some(id.number())),
-            Target::Partition(id) => Err(Error::invalid_partition(*id, count)),
-        }
+    pub(super) fn count(&self) -> u32 {
+        self.partitions.count()
     }
 
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.partitions.len()).expect("made from a u32")
+    /// An event as a queue takes it. The clock is read only for events that have
+    /// a deadline.
+    fn arrival(&self, event: EventData, track: bool) -> Arrival {
+        let wait = event.deadline().or(self.deadline);
+        Arrival {
+            size: event.encoded_size(),
+            // Too far away to be told is none.
+            deadline: wait.and_then(|wait| Instant::now().checked_add(wait)),
+            event,
+            track,
+        }
     }
 
     /// Accepts an event if there is room now.
@@ -131,81 +138,95 @@ impl Buffer {
         event: EventData,
         track: bool,
     ) -> Result<Option<Delivery>, Refusal> {
-        let size = event.encoded_size();
-        match self.route(event.target()) {
-            Err(error) => Err(Refusal::Final(SendError::new(event, error))),
-            Ok(Some(partition)) => self.try_push(partition, event, size, track),
-            Ok(None) => self.try_push_sticky(event, size, track),
+        let mut arrival = self.arrival(event, track);
+        loop {
+            let result = match self.partitions.route(arrival.event.target()) {
+                Err(error) => Err(Refusal::Final(SendError::new(arrival.event, error))),
+                Ok(Route::One(place)) => self.try_push(place, arrival),
+                Ok(Route::Any) => self.try_push_sticky(arrival),
+                Ok(Route::Held) => Err(Refusal::Full(arrival)),
+            };
+            match result {
+                Err(Refusal::Moved(moved)) => arrival = moved,
+                result => return result,
+            }
         }
     }
 
-    /// Tries the sticky partition first and skips those without room.
-    fn try_push_sticky(
-        &self,
-        mut event: EventData,
-        size: usize,
-        track: bool,
-    ) -> Result<Option<Delivery>, Refusal> {
-        if self.any.is_waiting() {
-            return Err(Refusal::Full(event));
-        }
+    /// The partitions that an event without a target tries in turn: the sticky
+    /// one first, and none that is halted, unless all are.
+    pub(super) fn turn(&self) -> impl Iterator<Item = u32> {
         let count = self.count();
         let first = self.sticky.load(Ordering::Relaxed);
-        for step in 0..count {
-            let partition = (first + step) % count;
-            match self.try_push(partition, event, size, track) {
-                Err(Refusal::Full(refused)) => event = refused,
+        (first..count)
+            .chain(0..first)
+            .filter(|number| self.takes_any(*number))
+    }
+
+    /// Whether events without a target may go to a partition.
+    pub(super) fn takes_any(&self, partition: u32) -> bool {
+        !self.partition(partition).is_halted() || self.partitions.halted() >= self.count()
+    }
+
+    /// Tries the sticky partition first and skips those without room.
+    fn try_push_sticky(&self, mut arrival: Arrival) -> Result<Option<Delivery>, Refusal> {
+        if self.any.is_waiting() {
+            return Err(Refusal::Full(arrival));
+        }
+        let sticky = self.sticky.load(Ordering::Relaxed);
+        for partition in self.turn() {
+            match self.try_push(Place::unkeyed(partition), arrival) {
+                Err(Refusal::Full(refused)) => arrival = refused,
                 result => {
-                    if step > 0 {
-                        self.move_sticky(first, partition);
+                    if partition != sticky {
+                        self.move_sticky(sticky, partition);
                     }
                     return result;
                 }
             }
         }
-        Err(Refusal::Full(event))
+        Err(Refusal::Full(arrival))
     }
 
-    fn try_push(
-        &self,
-        partition: u32,
-        event: EventData,
-        size: usize,
-        track: bool,
-    ) -> Result<Option<Delivery>, Refusal> {
+    fn try_push(&self, place: Place, arrival: Arrival) -> Result<Option<Delivery>, Refusal> {
         let mut todo = Todo::default();
         let result = {
-            let mut queue = lock(&self.partition(partition).queue);
-            if let Err(error) = queue.check(size) {
-                return Err(Refusal::Final(SendError::new(event, error)));
+            let mut queue = lock(&self.partition(place.partition).queue);
+            if let Err(error) = queue.check(arrival.size) {
+                return Err(Refusal::Final(SendError::new(arrival.event, error)));
             }
-            match queue.admit_new(Cost::of_event(size), &self.total, &mut todo) {
-                Err(_) => Err(Refusal::Full(event)),
-                Ok(()) => Ok(push(&mut queue, event, size, track, &mut todo)),
+            if !self.partitions.is_current(place) {
+                return Err(Refusal::Moved(arrival));
+            }
+            match queue.admit_new(arrival.cost(), &self.total, &mut todo) {
+                Err(_) => Err(Refusal::Full(arrival)),
+                Ok(()) => Ok(queue.push(arrival, &mut todo)),
             }
         };
-        self.finish(partition, todo);
+        self.finish(place.partition, todo);
         result
     }
 
     /// Accepts an event whose room was taken before.
-    #[allow(clippy::result_large_err)]
     pub(super) fn push_admitted(
         &self,
-        partition: u32,
+        place: Place,
         event: EventData,
-        size: usize,
         track: bool,
-    ) -> Result<Option<Delivery>, SendError> {
+    ) -> Result<Option<Delivery>, Refusal> {
+        let arrival = self.arrival(event, track);
         let mut todo = Todo::default();
         let delivery = {
-            let mut queue = lock(&self.partition(partition).queue);
-            if let Err(error) = queue.check(size) {
-                return Err(SendError::new(event, error));
+            let mut queue = lock(&self.partition(place.partition).queue);
+            if let Err(error) = queue.check(arrival.size) {
+                return Err(Refusal::Final(SendError::new(arrival.event, error)));
             }
-            push(&mut queue, event, size, track, &mut todo)
+            if !self.partitions.is_current(place) {
+                return Err(Refusal::Moved(arrival));
+            }
+            queue.push(arrival, &mut todo)
         };
-        self.finish(partition, todo);
+        self.finish(place.partition, todo);
         Ok(delivery)
     }
 
@@ -213,6 +234,9 @@ impl Buffer {
     pub(super) fn finish(&self, partition: u32, todo: Todo) {
         if todo.wake {
             self.partition(partition).wake.notify_one();
+        }
+        if todo.alarm {
+            self.partition(partition).alarm.notify_one();
         }
         if let Some(number) = todo.opened.filter(|_| self.lingers) {
             self.open_batches.push(partition, number, self);
@@ -285,8 +309,12 @@ impl Buffer {
 
     /// Hands room over; if nobody is there any more it comes back by its drop.
     pub(super) fn grant(self: &Arc<Self>, partition: u32, waiter: Waiter) {
-        let room = Room::new(Arc::clone(self), partition, waiter.cost);
-        drop(waiter.grant.send(room));
+        let place = Place {
+            partition,
+            keys: waiter.keys,
+        };
+        let room = Room::new(Arc::clone(self), place, waiter.cost);
+        shielded(|| drop(waiter.grant.send(room)));
     }
 
     /// Takes the batch of a partition that goes next, if one is due.
@@ -299,7 +327,7 @@ impl Buffer {
 
     /// Sets what the transport takes in a partition, from now on.
     pub(super) fn set_limits(&self, partition: u32, transport: BatchLimits) {
-        lock(&self.partition(partition).queue).set_limits(self.batch_limits, transport);
+        lock(&self.partition(partition).queue).set_limits(transport);
     }
 
     /// Ends what was accepted so far: closes the open batches and returns the
@@ -308,8 +336,8 @@ impl Buffer {
         let mut ledger = lock(&self.ledger);
         let tally = Arc::new(Tally::default());
         let earlier = ledger.turn(Arc::clone(&tally));
-        for (number, partition) in (0..).zip(&self.partitions) {
-            let todo = lock(&partition.queue).cut(Arc::clone(&tally));
+        for number in 0..self.count() {
+            let todo = lock(&self.partition(number).queue).cut(Arc::clone(&tally));
             self.finish(number, todo);
         }
         earlier
@@ -322,106 +350,44 @@ impl Buffer {
     /// Refuses what comes from now on, those who wait included, and keeps what
     /// is not delivered from now on for the close report.
     pub(super) fn close(&self) {
-        lock(&self.account).closing = true;
-        for partition in &self.partitions {
-            let refused = lock(&partition.queue).close();
-            drop(refused);
-            partition.wake.notify_one();
-        }
-        self.any.close();
-    }
-
-    /// Hands back everything that no worker has taken.
-    pub(super) fn return_buffered(self: &Arc<Self>) {
-        let error = Error::closed("producer");
-        for (number, partition) in (0..).zip(&self.partitions) {
-            let batches = lock(&partition.queue).take_all();
-            for mut batch in batches {
-                let events = std::mem::take(&mut batch.events);
-                let mut outcome = Outcome::default();
-                outcome.give_back(0, events, UndeliveredReason::Returned, &error);
-                self.settle(number, &batch, outcome);
+        let mut refused = Vec::new();
+        {
+            // A partition that is found meanwhile is closed, too.
+            let _ledger = lock(&self.ledger);
+            self.account.close();
+            for number in 0..self.count() {
+                let partition = self.partition(number);
+                refused.extend(lock(&partition.queue).close().into_values());
+                partition.wake.notify_one();
             }
         }
+        refused.extend(self.any.close());
+        for waiter in refused {
+            shielded(|| drop(waiter));
+        }
+        self.partitions.wake_held();
     }
 
-    /// Records the outcome of a batch, then gives its room back.
-    pub(super) fn settle(self: &Arc<Self>, partition: u32, batch: &Batch, outcome: Outcome) {
-        let Outcome {
-            delivered,
-            undelivered,
-        } = outcome;
-        let failed = undelivered.len();
-        let error = undelivered.first().map(|(_, first)| first.error.clone());
-        if let Some(error) = &error {
-            tracing::warn!(partition, events = failed, %error, "events not delivered");
-        }
-        let reasons: Vec<_> = undelivered.iter().map(|(_, event)| event.reason).collect();
-        // Resolved before it is counted: a report that covers an event finds it told.
-        let rest = match &batch.outcome {
-            Some(outcome) => outcome.resolve(undelivered, &batch.tracked),
-            None => undelivered.into_iter().map(|(_, event)| event).collect(),
-        };
-        self.record(delivered, &reasons, rest, error.as_ref());
-        self.release(partition, batch.cost);
-        batch.tally.end(delivered, failed, error.as_ref());
+    /// Halts a partition until it is resumed.
+    pub(super) fn halt(&self, partition: u32) {
+        tracing::warn!(partition, "halted: an event was not delivered");
+        self.partitions.halt(partition);
     }
 
-    fn record(
-        &self,
-        delivered: usize,
-        reasons: &[UndeliveredReason],
-        mut rest: Vec<Undelivered>,
-        error: Option<&Error>,
-    ) {
-        let mut account = lock(&self.account);
-        account.report.count(delivered as u64, None);
-        for reason in reasons {
-            account.report.count(1, Some(*reason));
+    /// Ends a halt; says whether there was one.
+    pub(super) fn resume(self: &Arc<Self>, partition: u32) -> bool {
+        let resumed = self.partitions.resume(partition);
+        if resumed {
+            self.any.serve(self, partition);
         }
-        if let Some(error) = error {
-            account.first_failure.get_or_insert_with(|| error.clone());
-            self.has_failure.store(true, Ordering::Release);
-        }
-        if account.closing {
-            account.report.undelivered.append(&mut rest);
-        }
-    }
-
-    /// The first failure since the last call.
-    pub(super) fn take_failure(&self) -> Option<Error> {
-        if !self.has_failure.load(Ordering::Acquire) {
-            return None;
-        }
-        let mut account = lock(&self.account);
-        self.has_failure.store(false, Ordering::Release);
-        account.first_failure.take()
-    }
-
-    /// What became of all events; those handed back are in it once.
-    pub(super) fn close_report(&self) -> CloseReport {
-        let report = &mut lock(&self.account).report;
-        let undelivered = std::mem::take(&mut report.undelivered);
-        CloseReport {
-            undelivered,
-            ..report.clone()
-        }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        lock(&self.account).closing
+        resumed
     }
 }
 
-fn push(
-    queue: &mut PartitionQueue,
-    event: EventData,
-    size: usize,
-    track: bool,
-    todo: &mut Todo,
-) -> Option<Delivery> {
-    queue.push(event, size, todo);
-    let delivery = track.then(|| queue.track_last());
-    queue.pushed(todo);
-    delivery
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(outcomes) = &self.outcomes {
+            outcomes.end();
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use super::shield::shielded;
 use crate::error::Error;
 use crate::event::EventData;
 use crate::sync::lock;
@@ -35,8 +36,14 @@ pub enum UndeliveredReason {
         /// How often it was sent.
         attempts: u32,
     },
+    /// Its deadline passed before it was transferred, or after attempts that
+    /// the service definitely refused.
+    Expired,
     /// Transferred, and its fate was not learned: it may be stored.
     Unknown,
+    /// Displaced by a newer one: see
+    /// [`OverflowPolicy::DropOldest`](super::OverflowPolicy::DropOldest).
+    Dropped,
     /// Never transferred: close, abort or drop handed it back.
     Returned,
 }
@@ -51,21 +58,31 @@ pub enum UndeliveredReason {
 pub struct Delivery {
     batch: Arc<BatchOutcome>,
     /// Which of the batch's deliveries this is, in the order they were handed out.
-    number: usize,
+    number: u32,
     done: bool,
 }
 
-/// The outcomes of one batch, shared by the deliveries of its events.
+/// The outcomes of the events that were pushed into one batch, shared by their
+/// deliveries. They may be settled in several pieces.
 #[derive(Default)]
 pub(super) struct BatchOutcome {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    resolved: bool,
+    /// How many pieces of the batch have no outcome yet.
+    pieces: usize,
     /// By number; deliveries beyond the end were not touched yet.
     slots: Vec<Slot>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            pieces: 1,
+            slots: Vec::new(),
+        }
+    }
 }
 
 enum Slot {
@@ -75,25 +92,22 @@ enum Slot {
 }
 
 impl State {
-    fn slot(&mut self, number: usize) -> &mut Slot {
+    fn slot(&mut self, number: u32) -> &mut Slot {
+        let number = number as usize;
         if self.slots.len() <= number {
             self.slots.resize_with(number + 1, || Slot::Waiting(None));
         }
         &mut self.slots[number]
     }
 
-    fn take_wakers(&mut self) -> Vec<Waker> {
-        let waker = |slot: &mut Slot| match slot {
-            Slot::Waiting(waker) => waker.take(),
-            _ => None,
-        };
-        self.slots.iter_mut().filter_map(waker).collect()
+    fn is_resolved(&self) -> bool {
+        self.pieces == 0
     }
 }
 
 impl BatchOutcome {
     /// A delivery with the next number; no lock is taken.
-    pub(super) fn delivery(self: &Arc<Self>, number: usize) -> Delivery {
+    pub(super) fn delivery(self: &Arc<Self>, number: u32) -> Delivery {
         Delivery {
             batch: Arc::clone(self),
             number,
@@ -101,30 +115,46 @@ impl BatchOutcome {
         }
     }
 
-    /// Resolves every delivery: those of `undelivered` events, given with their
-    /// places in the batch, get them back; all others were delivered. Returns the
-    /// events that nobody waits for. `tracked` is the place of each delivery's
-    /// event, by number.
+    /// One piece of the batch becomes two.
+    pub(super) fn split(&self) {
+        lock(&self.state).pieces += 1;
+    }
+
+    /// Resolves a piece. Undelivered events go to their deliveries, given by
+    /// number; those without one, or whose one was dropped, come back in their
+    /// places. All that is untold when the last piece is resolved was delivered.
     pub(super) fn resolve(
         &self,
-        undelivered: Vec<(usize, Undelivered)>,
-        tracked: &[usize],
-    ) -> Vec<Undelivered> {
-        let mut rest = Vec::new();
-        let wakers = {
+        undelivered: Vec<(Option<u32>, Undelivered)>,
+    ) -> Vec<Option<Undelivered>> {
+        let mut rest = Vec::with_capacity(undelivered.len());
+        let mut wakers = Vec::new();
+        {
             let mut state = lock(&self.state);
-            state.resolved = true;
-            let wakers = state.take_wakers();
-            for (place, event) in undelivered {
-                let number = tracked.binary_search(&place).ok();
+            for (number, event) in undelivered {
                 match number.map(|number| state.slot(number)) {
-                    Some(slot @ Slot::Waiting(_)) => *slot = Slot::Undelivered(Box::new(event)),
-                    _ => rest.push(event),
+                    Some(slot @ Slot::Waiting(_)) => {
+                        let told = Slot::Undelivered(Box::new(event));
+                        if let Slot::Waiting(waker) = std::mem::replace(slot, told) {
+                            wakers.extend(waker);
+                        }
+                        rest.push(None);
+                    }
+                    _ => rest.push(Some(event)),
                 }
             }
-            wakers
-        };
-        wakers.into_iter().for_each(Waker::wake);
+            state.pieces -= 1;
+            if state.is_resolved() {
+                let waker = |slot: &mut Slot| match slot {
+                    Slot::Waiting(waker) => waker.take(),
+                    _ => None,
+                };
+                wakers.extend(state.slots.iter_mut().filter_map(waker));
+            }
+        }
+        for waker in wakers {
+            shielded(|| waker.wake());
+        }
         rest
     }
 }
@@ -134,9 +164,12 @@ impl Future for Delivery {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.done, "a delivery was polled after it resolved");
+        // Wakers are the user's: cloned before the lock and dropped after it.
+        let waker = cx.waker().clone();
+        let _earlier;
         let outcome = {
             let mut state = lock(&self.batch.state);
-            let resolved = state.resolved;
+            let resolved = state.is_resolved();
             match state.slot(self.number) {
                 slot @ Slot::Undelivered(_) => match std::mem::replace(slot, Slot::Dropped) {
                     Slot::Undelivered(event) => Err(*event),
@@ -144,7 +177,7 @@ impl Future for Delivery {
                 },
                 _ if resolved => Ok(()),
                 slot => {
-                    *slot = Slot::Waiting(Some(cx.waker().clone()));
+                    _earlier = std::mem::replace(slot, Slot::Waiting(Some(waker)));
                     return Poll::Pending;
                 }
             }
@@ -162,7 +195,7 @@ impl Drop for Delivery {
         // What the slot held is dropped outside the lock.
         let _held = {
             let mut state = lock(&self.batch.state);
-            if state.resolved && state.slots.len() <= self.number {
+            if state.is_resolved() && state.slots.len() <= self.number as usize {
                 return;
             }
             std::mem::replace(state.slot(self.number), Slot::Dropped)
@@ -172,7 +205,7 @@ impl Drop for Delivery {
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let resolved = lock(&self.batch.state).resolved;
+        let resolved = lock(&self.batch.state).is_resolved();
         f.debug_struct("Delivery")
             .field("resolved", &resolved)
             .finish()

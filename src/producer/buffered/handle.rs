@@ -4,18 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
 
-use super::buffer::{Buffer, Refusal};
+use super::buffer::Buffer;
 use super::delivery::Delivery;
+use super::discovery::Discovery;
 use super::options::BufferedProducerOptions;
+use super::outcomes::Outcomes;
+use super::overflow::take_room;
 use super::permit::Permit;
 use super::report::{CloseReport, FlushReport, Tally};
 use super::sink::BufferedSink;
-use super::{linger, wait, worker};
+use super::tasks::Tasks;
+use super::worker::WorkerOptions;
+use super::{linger, wait};
 use crate::error::{Error, ErrorKind, SendError};
 use crate::event::EventData;
-use crate::partition::Target;
+use crate::partition::{PartitionId, Target};
 use crate::transport::TransportProducer;
 
 /// A bounded buffer that turns single events into full batches.
@@ -30,7 +35,7 @@ pub struct BufferedProducer {
 /// Ends the producer when the last handle goes.
 struct Inner {
     buffer: Arc<Buffer>,
-    tasks: Vec<AbortHandle>,
+    tasks: Arc<Tasks>,
 }
 
 impl BufferedProducer {
@@ -60,23 +65,30 @@ impl BufferedProducer {
         }
         let gate = transport.throttle_gate().unwrap_or_default();
         let buffer = Arc::new(Buffer::new(count, &options, gate));
-        let mut tasks = Vec::with_capacity(hub.partitions.len() + 1);
-        for id in (0..count).map(crate::PartitionId::new) {
-            buffer.set_limits(id.number(), transport.limits(&Target::Partition(id)));
-            let (buffer, transport) = (Arc::clone(&buffer), Arc::clone(&transport));
-            let task = tokio::spawn(worker::run(buffer, id.number(), transport, options.retry()));
-            tasks.push(task.abort_handle());
-        }
+        let tasks = Arc::new(Tasks::new());
+        let discovery = Discovery {
+            buffer: Arc::clone(&buffer),
+            transport,
+            tasks: Arc::clone(&tasks),
+            worker: WorkerOptions {
+                retry: options.retry(),
+                max_in_flight: options.max_in_flight_per_partition(),
+            },
+            growth: options.growth(),
+            interval: options.discovery_interval(),
+        };
+        discovery.start_workers(0);
+        tasks.spawn(discovery.run());
         if let Some(linger) = options.linger().filter(|linger| !linger.is_zero()) {
-            let task = tokio::spawn(linger::run(Arc::clone(&buffer), linger));
-            tasks.push(task.abort_handle());
+            tasks.spawn(linger::run(Arc::clone(&buffer), linger));
         }
         Ok(Self {
             inner: Arc::new(Inner { buffer, tasks }),
         })
     }
 
-    /// Accepts an event, waiting for room if there is none.
+    /// Accepts an event, waiting for room if there is none, unless the
+    /// [`OverflowPolicy`](super::OverflowPolicy) is another.
     ///
     /// Accepting is not delivering: [`flush`](Self::flush) and
     /// [`close`](Self::close) tell what became of it, [`send`](Self::send) lets
@@ -84,13 +96,14 @@ impl BufferedProducer {
     ///
     /// # Errors
     /// The event comes back with [`ErrorKind::TooLarge`],
-    /// [`ErrorKind::InvalidPartition`] or [`ErrorKind::Closed`].
+    /// [`ErrorKind::InvalidPartition`] or [`ErrorKind::Closed`], and under a
+    /// policy other than to wait with [`ErrorKind::BufferFull`].
     ///
     /// # Cancel safety
     /// Dropped while it waits: the event was not accepted and is dropped with
     /// the future; use [`reserve`](Self::reserve) to keep it.
     pub async fn enqueue(&self, event: EventData) -> Result<(), SendError> {
-        self.accept(event, false).await.map(drop)
+        self.accept(event, false, Duration::MAX).await.map(drop)
     }
 
     /// Accepts an event and lets you await its outcome; else as
@@ -102,11 +115,44 @@ impl BufferedProducer {
     /// # Cancel safety
     /// As [`enqueue`](Self::enqueue). Dropping the [`Delivery`] changes nothing.
     pub async fn send(&self, event: EventData) -> Result<Delivery, SendError> {
-        let delivery = self.accept(event, true).await?;
+        self.send_timeout(event, Duration::MAX).await
+    }
+
+    /// Accepts an event, waiting at most `within` for room.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] if there was no room in time; else as
+    /// [`enqueue`](Self::enqueue). The event comes back.
+    ///
+    /// # Cancel safety
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_timeout(
+        &self,
+        event: EventData,
+        within: Duration,
+    ) -> Result<(), SendError> {
+        self.accept(event, false, within).await.map(drop)
+    }
+
+    /// Accepts an event, waiting at most `within` for room, and lets you await
+    /// its outcome.
+    ///
+    /// # Errors
+    /// As [`enqueue_timeout`](Self::enqueue_timeout).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn send_timeout(
+        &self,
+        event: EventData,
+        within: Duration,
+    ) -> Result<Delivery, SendError> {
+        let delivery = self.accept(event, true, within).await?;
         Ok(delivery.expect("a delivery was asked for"))
     }
 
-    /// Accepts an event if there is room now.
+    /// Accepts an event if there is room now, or if
+    /// [`DropOldest`](super::OverflowPolicy::DropOldest) makes some.
     ///
     /// # Errors
     /// [`ErrorKind::BufferFull`] if there is no room now; else as
@@ -173,7 +219,12 @@ impl BufferedProducer {
             // Workers are ended at their next step, which settles what they hold.
             settled(&covered).await;
         }
-        buffer.close_report()
+        // Nothing is left to do for those that go on without events.
+        self.inner.tasks.abort();
+        if let Some(outcomes) = &buffer.outcomes {
+            outcomes.end();
+        }
+        buffer.account.close_report()
     }
 
     /// Ends at once: nothing more is sent; the outcomes resolve as
@@ -182,41 +233,83 @@ impl BufferedProducer {
         self.inner.abort();
     }
 
+    /// The stream of what becomes of events, for whoever asks first; `None` for
+    /// others, and without
+    /// [`with_outcome_stream`](BufferedProducerOptions::with_outcome_stream).
+    #[must_use]
+    pub fn outcomes(&self) -> Option<Outcomes> {
+        self.inner.buffer.outcomes.as_ref()?.stream()
+    }
+
+    /// The partitions that are halted, see
+    /// [`OnFailure::HaltPartition`](super::OnFailure::HaltPartition).
+    #[must_use]
+    pub fn halted(&self) -> Vec<PartitionId> {
+        let buffer = &self.inner.buffer;
+        let halted = (0..buffer.count()).filter(|number| buffer.partition(*number).is_halted());
+        halted.map(PartitionId::new).collect()
+    }
+
+    /// Lets a halted partition go on; says whether it was halted.
+    pub fn resume(&self, partition: PartitionId) -> bool {
+        let buffer = &self.inner.buffer;
+        partition.number() < buffer.count() && buffer.resume(partition.number())
+    }
+
     /// A [`Sink`](futures::Sink) of events over this producer.
     pub fn into_sink(self) -> BufferedSink {
         BufferedSink::new(self)
     }
 
-    async fn accept(&self, event: EventData, track: bool) -> Result<Option<Delivery>, SendError> {
-        let event = match self.inner.buffer.try_accept(event, track) {
-            Ok(delivery) => return Ok(delivery),
-            Err(Refusal::Final(refused)) => return Err(refused),
-            Err(Refusal::Full(event)) => event,
-        };
-        let size = event.encoded_size();
-        match wait::room(&self.inner.buffer, event.target(), size).await {
-            Ok(room) => room.fill(event, track),
-            Err(error) => Err(SendError::new(event, error)),
+    async fn accept(
+        &self,
+        event: EventData,
+        track: bool,
+        within: Duration,
+    ) -> Result<Option<Delivery>, SendError> {
+        let buffer = &self.inner.buffer;
+        let mut accepted = buffer.try_accept(event, track);
+        // Read only by those who have to wait.
+        let mut until = None;
+        loop {
+            let event = match accepted {
+                Ok(delivery) => return Ok(delivery),
+                Err(refusal) => refusal.into_event()?,
+            };
+            let until = *until.get_or_insert_with(|| Instant::now().checked_add(within));
+            let room = wait::room(buffer, event.target(), event.encoded_size());
+            let room = match until {
+                Some(until) => timeout_at(until, room).await.unwrap_or_else(|_| {
+                    let message = format!("there was no room for the event within {within:?}");
+                    Err(Error::new(ErrorKind::Timeout, message))
+                }),
+                None => room.await,
+            };
+            accepted = match room {
+                Ok(room) => room.fill(event, track),
+                Err(error) => return Err(SendError::new(event, error)),
+            };
         }
     }
 
     #[allow(clippy::result_large_err)]
     fn try_accept(&self, event: EventData, track: bool) -> Result<Option<Delivery>, SendError> {
-        match self.inner.buffer.try_accept(event, track) {
-            Ok(delivery) => Ok(delivery),
-            Err(Refusal::Final(refused)) => Err(refused),
-            Err(Refusal::Full(event)) => {
-                let full = "no room now: wait with `enqueue`, shed load, or raise the bounds";
-                Err(SendError::new(
-                    event,
-                    Error::new(ErrorKind::BufferFull, full),
-                ))
-            }
+        let buffer = &self.inner.buffer;
+        let mut accepted = buffer.try_accept(event, track);
+        loop {
+            let event = match accepted {
+                Ok(delivery) => return Ok(delivery),
+                Err(refusal) => refusal.into_event()?,
+            };
+            accepted = match take_room(buffer, event.target(), event.encoded_size()) {
+                Ok(room) => room.fill(event, track),
+                Err(error) => return Err(SendError::new(event, error)),
+            };
         }
     }
 
     pub(super) fn take_failure(&self) -> Option<Error> {
-        self.inner.buffer.take_failure()
+        self.inner.buffer.account.take_failure()
     }
 }
 
@@ -230,15 +323,13 @@ impl Inner {
     fn abort(&self) {
         self.buffer.close();
         self.buffer.return_buffered();
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.tasks.abort();
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.buffer.is_closed() {
+        if !self.buffer.account.is_closed() {
             tracing::warn!("a buffered producer was dropped without close: nothing more is sent");
         }
         self.abort();
@@ -248,8 +339,8 @@ impl Drop for Inner {
 impl fmt::Debug for BufferedProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufferedProducer")
-            .field("partitions", &self.inner.buffer.partitions())
-            .field("closed", &self.inner.buffer.is_closed())
+            .field("partitions", &self.inner.buffer.count())
+            .field("closed", &self.inner.buffer.account.is_closed())
             .finish_non_exhaustive()
     }
 }

@@ -1,20 +1,25 @@
 //! A batch on its way: sent, and sent again, until each of its events has an outcome.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::FutureExt;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::account::{Outcome, expired_error};
 use super::buffer::Buffer;
-use super::delivery::{Undelivered, UndeliveredReason};
+use super::cost::Cost;
+use super::delivery::UndeliveredReason;
 use super::departures::Clearance;
-use super::queue::Batch;
-use super::verdict::{History, RetryPolicy, Verdict};
-use crate::batch::{BatchLimits, EventBatch};
+use super::part::Part;
+use super::policy::OnFailure;
+use super::queued::{Batch, Bill};
+use super::shield::{Shielded, discard, shielded};
+use super::verdict::{Busy, RetryPolicy, Verdict};
+use crate::batch::EventBatch;
 use crate::error::{Error, ErrorKind};
-use crate::event::EventData;
 use crate::partition::{PartitionId, Target};
 use crate::transport::TransportProducer;
 
@@ -23,58 +28,22 @@ use crate::transport::TransportProducer;
 pub(super) struct Journey<'a> {
     buffer: &'a Arc<Buffer>,
     partition: u32,
-    queued: Batch,
+    /// `None` once it is settled.
+    bill: Option<Bill>,
     /// What has no outcome yet, in order; the first one travels.
     parts: VecDeque<Part>,
     in_transfer: bool,
     outcome: Outcome,
 }
 
-/// What became of the events of a batch.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) delivered: usize,
-    /// With their places in the batch, in order.
-    pub(super) undelivered: Vec<(usize, Undelivered)>,
-}
-
-/// Neighbouring events of a batch that travel together.
-struct Part {
-    /// The place of its first event in the queued batch.
-    place: usize,
-    batch: EventBatch,
-    history: History,
-    busy: Option<Busy>,
-}
-
-/// The service was busy when the part was sent.
-#[derive(Clone)]
-struct Busy {
-    /// For the first time.
-    since: Instant,
-    /// What it said last.
-    error: Error,
-}
-
 impl<'a> Journey<'a> {
-    pub(super) fn new(buffer: &'a Arc<Buffer>, partition: u32, mut queued: Batch) -> Self {
-        let events = std::mem::take(&mut queued.events);
-        let batch = EventBatch::from_measured(
-            target(partition),
-            BatchLimits::STANDARD,
-            events,
-            queued.encoded_size,
-        );
-        let part = Part {
-            place: 0,
-            batch,
-            history: History::default(),
-            busy: None,
-        };
+    pub(super) fn new(buffer: &'a Arc<Buffer>, partition: u32, queued: Batch) -> Self {
+        let target = Target::Partition(PartitionId::new(partition));
+        let (part, bill) = Part::load(target, queued);
         Self {
             buffer,
             partition,
-            queued,
+            bill: Some(bill),
             parts: VecDeque::from([part]),
             in_transfer: false,
             outcome: Outcome::default(),
@@ -93,35 +62,32 @@ impl<'a> Journey<'a> {
         while !self.parts.is_empty() {
             // Held for an attempt and not for the waits between.
             let clearance = match cleared.take() {
-                Some(clearance) => clearance,
-                None => match self.clearance(policy).await {
-                    Ok(clearance) => clearance,
-                    Err((reason, error)) => {
-                        self.give_up(reason, &error);
-                        continue;
-                    }
-                },
+                Some(clearance) => Some(clearance),
+                None => self.clearance(policy).await,
             };
-            self.send(transport, policy, clearance).await;
+            if let Some(clearance) = clearance {
+                self.send(transport, policy, clearance).await;
+            }
         }
     }
 
-    /// Waits until the first part may go, or has waited too long for a service
-    /// that is busy.
-    async fn clearance(
-        &self,
-        policy: &RetryPolicy,
-    ) -> Result<Clearance, (UndeliveredReason, Error)> {
-        let cleared = self.buffer.departures.clear(self.partition);
-        let waiting = self.parts.front().zip(policy.throttle_deadline);
-        let Some((part, deadline)) = waiting else {
-            return Ok(cleared.await);
+    /// Waits until the first part may go; `None` if it must not wait any more.
+    async fn clearance(&mut self, policy: &RetryPolicy) -> Option<Clearance> {
+        let (buffer, partition) = (self.buffer, self.partition);
+        let ready = async {
+            buffer.partition(partition).open().await;
+            buffer.departures.clear(partition).await
         };
-        match &part.busy {
-            None => Ok(cleared.await),
-            Some(busy) => timeout_at(busy.since + deadline, cleared)
-                .await
-                .map_err(|_| (part.history.given_up(), busy.error.clone())),
+        let busy = self.parts.front()?.history.busy;
+        let Some((busy, deadline)) = busy.zip(policy.throttle_deadline) else {
+            return self.until(ready).await;
+        };
+        match timeout_at(busy.since + deadline, self.until(ready)).await {
+            Ok(clearance) => clearance,
+            Err(_) => {
+                self.give_up_waiting(busy, deadline);
+                None
+            }
         }
     }
 
@@ -131,6 +97,7 @@ impl<'a> Journey<'a> {
         policy: &RetryPolicy,
         clearance: Clearance,
     ) {
+        self.expire();
         let Some(part) = self.parts.front_mut() else {
             return;
         };
@@ -146,8 +113,10 @@ impl<'a> Journey<'a> {
         self.in_transfer = true;
         let result = attempt(transport, batch).await;
         self.in_transfer = false;
-        self.buffer
-            .set_limits(self.partition, transport.limits(part.batch.target()));
+        let target = Target::Partition(PartitionId::new(self.partition));
+        if let Some(limits) = shielded(|| transport.limits(&target)) {
+            self.buffer.set_limits(self.partition, limits);
+        }
         match result {
             Ok(()) => {
                 clearance.pass.accepted();
@@ -157,9 +126,30 @@ impl<'a> Journey<'a> {
         }
     }
 
+    /// Waits for something else than an attempt, while deadlines pass; `None` if
+    /// nothing is left to be sent.
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> Option<T> {
+        let mut done = pin!(done);
+        loop {
+            let first = self.parts.iter().filter_map(Part::first_deadline).min();
+            let Some(first) = first else {
+                return Some(done.await);
+            };
+            tokio::select! {
+                biased;
+                output = &mut done => return Some(output),
+                () = sleep_until(first) => self.expire(),
+            }
+            if self.parts.is_empty() {
+                return None;
+            }
+        }
+    }
+
     fn arrived(&mut self) {
         if let Some(part) = self.parts.pop_front() {
             self.outcome.delivered += part.batch.len();
+            discard(part.batch.into_unshared_events());
         }
     }
 
@@ -171,18 +161,14 @@ impl<'a> Journey<'a> {
         match policy.judge(error, events, size, &mut part.history) {
             Verdict::PastTheGate(retry_after) => {
                 tracing::debug!(partition = self.partition, ?retry_after, "throttled");
+                part.history.refused_as_busy(retry_after, Instant::now());
                 clearance.pass.throttled(retry_after);
-                let since = part.busy.take().map(|busy| busy.since);
-                part.busy = Some(Busy {
-                    since: since.unwrap_or_else(Instant::now),
-                    error: error.clone(),
-                });
             }
             Verdict::Again(wait) => {
                 drop(clearance);
                 let attempt = part.history.attempts;
                 tracing::debug!(partition = self.partition, attempt, ?wait, %error, "again");
-                sleep(wait).await;
+                self.until(sleep(wait)).await;
             }
             Verdict::Split(bytes) => {
                 tracing::debug!(partition = self.partition, events, size, bytes, "split");
@@ -192,76 +178,62 @@ impl<'a> Journey<'a> {
                     }
                 }
             }
-            Verdict::Over(reason) => self.give_up(reason, error),
+            Verdict::Over(reason) => {
+                if policy.on_failure == OnFailure::HaltPartition {
+                    self.buffer.halt(self.partition);
+                }
+                self.give_up(reason, error);
+            }
         }
     }
 
     fn give_up(&mut self, reason: UndeliveredReason, error: &Error) {
         if let Some(part) = self.parts.pop_front() {
-            self.outcome.give_up(part, reason, error);
+            self.outcome
+                .give_back(part.batch.into_events(), part.tags, reason, error);
         }
     }
-}
 
-impl Outcome {
-    fn give_up(&mut self, part: Part, reason: UndeliveredReason, error: &Error) {
-        self.give_back(part.place, part.batch.into_events(), reason, error);
+    /// The service was busy for longer than a batch waits.
+    fn give_up_waiting(&mut self, busy: Busy, deadline: Duration) {
+        let retry_after = busy.retry_after;
+        let error = Error::new(
+            ErrorKind::Throttled { retry_after },
+            format!("the service was busy for longer than the throttle deadline of {deadline:?}"),
+        );
+        if let Some(part) = self.parts.front() {
+            self.give_up(part.history.given_up(), &error);
+        }
     }
 
-    /// Hands events back, the first of which has this place.
-    pub(super) fn give_back(
-        &mut self,
-        place: usize,
-        events: Vec<EventData>,
-        reason: UndeliveredReason,
-        error: &Error,
-    ) {
-        let undelivered = events.into_iter().map(|event| Undelivered {
-            event,
-            reason,
-            error: error.clone(),
-        });
-        self.undelivered.extend((place..).zip(undelivered));
-    }
-}
-
-impl Part {
-    /// The same events in order, in batches that fit; an event that does not fit
-    /// is alone in its batch.
-    fn split(self, bytes: usize) -> Vec<Self> {
-        let Self {
-            place,
-            batch,
-            history,
-            busy,
-        } = self;
-        let target = batch.target().clone();
-        let limits = BatchLimits {
-            bytes,
-            events: usize::MAX,
+    /// Settles the events whose deadline has passed, ahead of the others.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        let Some(bill) = &mut self.bill else {
+            return;
         };
-        let mut parts: Vec<Self> = Vec::new();
-        for (place, event) in (place..).zip(batch.into_events()) {
-            let refused = match parts.last_mut() {
-                Some(part) => part
-                    .batch
-                    .try_add(event)
-                    .map_err(|refused| refused.event)
-                    .err(),
-                None => Some(event),
-            };
-            let Some(event) = refused else {
+        for part in &mut self.parts {
+            let in_doubt = part.history.in_doubt;
+            let Some((events, tags)) = part.take_expired(now) else {
                 continue;
             };
-            let size = event.encoded_size();
-            parts.push(Self {
-                place,
-                batch: EventBatch::from_measured(target.clone(), limits, vec![event], size),
-                history,
-                busy: busy.clone(),
+            let (reason, error) = match in_doubt {
+                true => (
+                    UndeliveredReason::Unknown,
+                    expired_error().with_unknown_fate(),
+                ),
+                false => (UndeliveredReason::Expired, expired_error()),
+            };
+            let cost = events.iter().fold(Cost::default(), |sum, event| {
+                sum + Cost::of_event(event.encoded_size())
             });
+            let bill = bill.split(cost);
+            bill.tally.begin(0);
+            let mut outcome = Outcome::default();
+            outcome.give_back(events, tags, reason, &error);
+            self.buffer.settle(self.partition, bill, outcome);
         }
-        parts
+        self.parts.retain(|part| !part.batch.is_empty());
     }
 }
 
@@ -281,26 +253,29 @@ impl Drop for Journey<'_> {
                 ),
                 false => (UndeliveredReason::Returned, aborted.clone()),
             };
-            self.outcome.give_up(part, reason, &error);
+            self.outcome
+                .give_back(part.batch.into_events(), part.tags, reason, &error);
         }
-        let outcome = std::mem::take(&mut self.outcome);
-        self.buffer.settle(self.partition, &self.queued, outcome);
+        if let Some(bill) = self.bill.take() {
+            let outcome = std::mem::take(&mut self.outcome);
+            self.buffer.settle(self.partition, bill, outcome);
+        }
     }
 }
 
 /// One attempt. The transport may be the user's: a panic in it harms this batch
 /// alone.
 async fn attempt(transport: &dyn TransportProducer, batch: EventBatch) -> Result<(), Error> {
-    let sent = AssertUnwindSafe(transport.send_batch(batch)).catch_unwind();
-    match sent.await {
-        Ok(sent) => sent.map_err(|refused| refused.error),
-        Err(_) => {
+    match Shielded::call(|| transport.send_batch(batch)).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(refused)) => {
+            let error = refused.error.clone();
+            shielded(|| drop(refused));
+            Err(error)
+        }
+        None => {
             let panicked = Error::new(ErrorKind::Panicked, "the transport panicked");
             Err(panicked.with_unknown_fate())
         }
     }
-}
-
-fn target(partition: u32) -> Target {
-    Target::Partition(PartitionId::new(partition))
 }

@@ -41,7 +41,7 @@ impl OpenBatches {
             partition,
             number,
         });
-        if queue.len() <= 2 * buffer.partitions() + 64 {
+        if queue.len() <= 2 * buffer.count() as usize + 64 {
             return;
         }
         // Other locks are taken with this one free.

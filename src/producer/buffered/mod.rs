@@ -50,18 +50,29 @@
 //! one through [`TransportProducer`](crate::transport::TransportProducer) is
 //! simpler, and no slower.
 
+mod account;
 mod buffer;
 mod cost;
 mod delivery;
 mod departures;
+mod discovery;
 mod handle;
 mod journey;
 mod linger;
 mod options;
+mod outcomes;
+mod overflow;
+mod part;
+mod partitions;
 mod permit;
+mod policy;
 mod queue;
+mod queued;
 mod report;
+mod shield;
+mod signal;
 mod sink;
+mod tasks;
 mod total;
 mod verdict;
 mod wait;
@@ -70,6 +81,8 @@ mod worker;
 pub use delivery::{Delivery, Undelivered, UndeliveredReason};
 pub use handle::BufferedProducer;
 pub use options::BufferedProducerOptions;
+pub use outcomes::{EventOutcome, LostOutcomes, Outcomes};
 pub use permit::Permit;
+pub use policy::{OnFailure, OverflowPolicy, PartitionGrowth};
 pub use report::{CloseReport, FlushReport};
 pub use sink::{BufferedSink, SinkError};

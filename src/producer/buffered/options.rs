@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::cost::Cost;
+use super::outcomes::OutcomeQueue;
+use super::policy::{OnFailure, OverflowPolicy, PartitionGrowth};
 use super::verdict::RetryPolicy;
 use crate::batch::BatchLimits;
 use crate::error::Error;
@@ -22,7 +24,13 @@ pub struct BufferedProducerOptions {
     batch: BatchLimits,
     linger: Option<Duration>,
     max_in_flight: NonZeroUsize,
+    max_in_flight_per_partition: NonZeroUsize,
     retry: RetryPolicy,
+    overflow: OverflowPolicy,
+    deadline: Option<Duration>,
+    outcome_stream: Option<NonZeroUsize>,
+    growth: PartitionGrowth,
+    discovery_interval: Duration,
 }
 
 impl Default for BufferedProducerOptions {
@@ -42,7 +50,13 @@ impl Default for BufferedProducerOptions {
             },
             linger: Some(Duration::from_millis(50)),
             max_in_flight: NonZeroUsize::new(32).expect("not zero"),
+            max_in_flight_per_partition: NonZeroUsize::MIN,
             retry: RetryPolicy::default(),
+            overflow: OverflowPolicy::default(),
+            deadline: None,
+            outcome_stream: None,
+            growth: PartitionGrowth::default(),
+            discovery_interval: Duration::from_secs(10),
         }
     }
 }
@@ -117,12 +131,61 @@ impl BufferedProducerOptions {
         self
     }
 
-    /// Bounds the batches in flight over all partitions; one per partition.
+    /// Bounds the batches in flight over all partitions.
     ///
     /// Defaults to 32.
     #[must_use]
     pub fn with_max_in_flight(mut self, batches: NonZeroUsize) -> Self {
         self.max_in_flight = batches;
+        self
+    }
+
+    /// Bounds the batches of one partition that are on their way at once, over
+    /// one link. More than one hides the time that an acknowledgement takes.
+    ///
+    /// With more than one, a batch that has to be sent again arrives after those
+    /// that were sent behind it: order holds only as long as no attempt fails.
+    /// A batch takes at most one part in `batches + 1` of its partition's
+    /// bounds, so that one fills while all others are on their way.
+    ///
+    /// Defaults to 1.
+    #[must_use]
+    pub fn with_max_in_flight_per_partition(mut self, batches: NonZeroUsize) -> Self {
+        self.max_in_flight_per_partition = batches;
+        self
+    }
+
+    /// What to do with a new event when there is no room.
+    ///
+    /// Defaults to [`OverflowPolicy::Wait`].
+    #[must_use]
+    pub fn with_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.overflow = policy;
+        self
+    }
+
+    /// What a partition does after an event that could not be delivered.
+    ///
+    /// Defaults to [`OnFailure::Continue`].
+    #[must_use]
+    pub fn with_on_failure(mut self, policy: OnFailure) -> Self {
+        self.retry.on_failure = policy;
+        self
+    }
+
+    /// How long events may wait for their transfer, from their acceptance on;
+    /// `None` is for ever. An event's own
+    /// [deadline](crate::EventData::with_deadline) goes before it.
+    ///
+    /// An event whose deadline passes is not sent any more and ends as
+    /// [`Expired`](super::UndeliveredReason::Expired), or as
+    /// [`Unknown`](super::UndeliveredReason::Unknown) if an attempt may have
+    /// stored it. An attempt that is under way is waited for, and may deliver it.
+    ///
+    /// Defaults to `None`.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.deadline = deadline.into();
         self
     }
 
@@ -167,6 +230,35 @@ impl BufferedProducerOptions {
         self
     }
 
+    /// Tells what became of every event in a stream, see
+    /// [`BufferedProducer::outcomes`](super::BufferedProducer::outcomes), that
+    /// holds at most so many items.
+    ///
+    /// Defaults to no such stream.
+    #[must_use]
+    pub fn with_outcome_stream(mut self, capacity: NonZeroUsize) -> Self {
+        self.outcome_stream = Some(capacity);
+        self
+    }
+
+    /// What becomes of the places of keys when the hub gets more partitions.
+    ///
+    /// Defaults to [`PartitionGrowth::KeepKeys`].
+    #[must_use]
+    pub fn with_partition_growth(mut self, policy: PartitionGrowth) -> Self {
+        self.growth = policy;
+        self
+    }
+
+    /// How often the hub is asked for its partitions; not zero.
+    ///
+    /// Defaults to 10 s.
+    #[must_use]
+    pub fn with_discovery_interval(mut self, interval: Duration) -> Self {
+        self.discovery_interval = interval;
+        self
+    }
+
     pub(super) fn retry(&self) -> RetryPolicy {
         self.retry
     }
@@ -180,6 +272,11 @@ impl BufferedProducerOptions {
                 least.bytes
             )));
         }
+        if self.discovery_interval.is_zero() {
+            return Err(Error::invalid_options(
+                "a discovery interval of zero would ask for partitions without end",
+            ));
+        }
         Ok(())
     }
 
@@ -191,13 +288,14 @@ impl BufferedProducerOptions {
         self.total
     }
 
-    /// What closes a batch: the options' limits, within half of the partition's
-    /// bounds so that one batch fills while another is in flight.
+    /// What closes a batch: the options' limits, within a part of the partition's
+    /// bounds so that one batch fills while others are in flight.
     pub(super) fn batch_limits(&self) -> BatchLimits {
-        let half = self.partition_bound().divided_by(2);
+        let parts = self.max_in_flight_per_partition.get().saturating_add(1);
+        let part = self.partition_bound().divided_by(parts);
         self.batch.min(BatchLimits {
-            bytes: half.bytes.max(1),
-            events: half.events.max(1),
+            bytes: part.bytes.max(1),
+            events: part.events.max(1),
         })
     }
 
@@ -207,5 +305,29 @@ impl BufferedProducerOptions {
 
     pub(super) fn max_in_flight(&self) -> usize {
         self.max_in_flight.get()
+    }
+
+    pub(super) fn max_in_flight_per_partition(&self) -> usize {
+        self.max_in_flight_per_partition.get()
+    }
+
+    pub(super) fn overflow(&self) -> OverflowPolicy {
+        self.overflow
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    pub(super) fn outcome_queue(&self) -> Option<OutcomeQueue> {
+        self.outcome_stream.map(OutcomeQueue::new)
+    }
+
+    pub(super) fn growth(&self) -> PartitionGrowth {
+        self.growth
+    }
+
+    pub(super) fn discovery_interval(&self) -> Duration {
+        self.discovery_interval
     }
 }

@@ -3,46 +3,48 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Refusal};
 use super::cost::Cost;
 use super::delivery::Delivery;
-use crate::error::{Error, SendError};
+use super::partitions::Place;
+use crate::error::{Error, ErrorKind, SendError};
 use crate::event::EventData;
 use crate::partition::{PartitionId, Target};
 
 /// Room in a partition's queue, given back when dropped.
 pub(super) struct Room {
     buffer: Arc<Buffer>,
-    partition: u32,
+    place: Place,
     cost: Cost,
 }
 
 impl Room {
-    pub(super) fn new(buffer: Arc<Buffer>, partition: u32, cost: Cost) -> Self {
+    pub(super) fn new(buffer: Arc<Buffer>, place: Place, cost: Cost) -> Self {
         Self {
             buffer,
-            partition,
+            place,
             cost,
         }
     }
 
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
     /// Fills the room with an event; what it does not need is given back.
-    // An event is what the caller wants back.
-    #[allow(clippy::result_large_err)]
     pub(super) fn fill(
         mut self,
         event: EventData,
         track: bool,
-    ) -> Result<Option<Delivery>, SendError> {
+    ) -> Result<Option<Delivery>, Refusal> {
         let size = event.encoded_size();
         let cost = Cost::of_event(size);
         if !cost.fits(self.cost) {
             let limit = self.cost.bytes - Cost::of_event(0).bytes;
-            return Err(SendError::new(event, Error::too_large(size, limit)));
+            let refused = SendError::new(event, Error::too_large(size, limit));
+            return Err(Refusal::Final(refused));
         }
-        let delivery = self
-            .buffer
-            .push_admitted(self.partition, event, size, track)?;
+        let delivery = self.buffer.push_admitted(self.place, event, track)?;
         self.cost -= cost;
         Ok(delivery)
     }
@@ -51,7 +53,7 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         if !self.cost.is_zero() {
-            self.buffer.release(self.partition, self.cost);
+            self.buffer.release(self.place.partition, self.cost);
         }
     }
 }
@@ -73,7 +75,7 @@ impl Permit {
     /// The partition in which the room is.
     #[must_use]
     pub fn partition(&self) -> PartitionId {
-        PartitionId::new(self.room.partition)
+        PartitionId::new(self.room.place.partition)
     }
 
     /// Accepts an event. Its target is the permit's, or [`Target::Any`] to take
@@ -81,7 +83,9 @@ impl Permit {
     ///
     /// # Errors
     /// The event comes back if it is larger than the permit, if its target is
-    /// another one, or if the producer was closed meanwhile.
+    /// another one, if the producer was closed meanwhile, or if the hub has grown
+    /// and the permit's key has moved
+    /// ([`PartitionGrowth::Rehash`](super::PartitionGrowth::Rehash)).
     #[allow(clippy::result_large_err)]
     pub fn enqueue(self, event: EventData) -> Result<(), SendError> {
         self.fill(event, false).map(drop)
@@ -111,14 +115,20 @@ impl Permit {
                 return Err(SendError::new(event, error));
             }
         };
-        self.room.fill(event, track)
+        let refusal = match self.room.fill(event, track) {
+            Ok(delivery) => return Ok(delivery),
+            Err(refusal) => refusal,
+        };
+        let moved = "the hub has grown and the key belongs to another partition: reserve again";
+        let error = Error::new(ErrorKind::InvalidPartition, moved);
+        Err(SendError::new(refusal.into_event()?, error))
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("partition", &self.room.partition)
+            .field("partition", &self.room.place.partition)
             .field("cost", &self.room.cost)
             .finish_non_exhaustive()
     }

@@ -9,45 +9,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::cost::{Cost, EVENT_OVERHEAD};
-use super::delivery::{BatchOutcome, Delivery};
+use super::delivery::Delivery;
 use super::permit::Room;
+use super::queued::{Arrival, Batch};
 use super::report::Tally;
 use super::total::TotalBudget;
 use crate::batch::BatchLimits;
 use crate::error::Error;
-use crate::event::EventData;
 use crate::sync::lock;
 
 /// Someone who waits for room.
 pub(super) struct Waiter {
     pub(super) cost: Cost,
+    /// As in [`Place`](super::partitions::Place).
+    pub(super) keys: u32,
     pub(super) grant: oneshot::Sender<Room>,
-}
-
-/// Events that travel together.
-pub(super) struct Batch {
-    pub(super) events: Vec<EventData>,
-    pub(super) encoded_size: usize,
-    pub(super) cost: Cost,
-    /// The outcomes that are awaited, and the places of their events by number.
-    pub(super) outcome: Option<Arc<BatchOutcome>>,
-    pub(super) tracked: Vec<usize>,
-    pub(super) tally: Arc<Tally>,
-}
-
-impl Batch {
-    fn new(tally: Arc<Tally>) -> Self {
-        Self {
-            events: Vec::new(),
-            encoded_size: 0,
-            cost: Cost::default(),
-            outcome: None,
-            tracked: Vec::new(),
-            tally,
-        }
-    }
 }
 
 /// There is no room now.
@@ -59,6 +38,8 @@ pub(super) struct Full;
 pub(super) struct Todo {
     /// Wake the partition's worker.
     pub(super) wake: bool,
+    /// Set the partition's alarm: a deadline is earlier than those before.
+    pub(super) alarm: bool,
     /// A batch was opened: the linger of this number begins.
     pub(super) opened: Option<u64>,
     /// A batch was closed: sticky events move on.
@@ -78,9 +59,19 @@ pub(super) enum Pressure {
     All,
 }
 
+/// What every partition's queue goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QueueOptions {
+    pub(super) bound: Cost,
+    /// What closes a batch, beside the transport's limits.
+    pub(super) batch_limits: BatchLimits,
+    pub(super) lingers: bool,
+}
+
 pub(super) struct PartitionQueue {
     partition: u32,
     bound: Cost,
+    batch_limits: BatchLimits,
     /// What closes a batch.
     limits: BatchLimits,
     /// What the transport takes at all, in encoded bytes.
@@ -99,16 +90,25 @@ pub(super) struct PartitionQueue {
     /// The open batch goes as soon as the worker is free.
     pressed: bool,
     worker_idle: bool,
+    /// No deadline is earlier; `None` if there is none.
+    first_deadline: Option<Instant>,
+    halted: bool,
     closed: bool,
     tally: Arc<Tally>,
 }
 
 impl PartitionQueue {
-    pub(super) fn new(partition: u32, bound: Cost, lingers: bool, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(partition: u32, options: QueueOptions, tally: Arc<Tally>) -> Self {
+        let QueueOptions {
+            bound,
+            batch_limits,
+            lingers,
+        } = options;
         Self {
             partition,
             bound,
-            limits: BatchLimits::STANDARD,
+            batch_limits,
+            limits: batch_limits.min(BatchLimits::STANDARD),
             largest_event: BatchLimits::STANDARD.bytes,
             lingers,
             used: Cost::default(),
@@ -122,6 +122,8 @@ impl PartitionQueue {
             waits_for_total: false,
             pressed: false,
             worker_idle: false,
+            first_deadline: None,
+            halted: false,
             closed: false,
             tally,
         }
@@ -196,7 +198,7 @@ impl PartitionQueue {
         }
         if !used.fits(self.lease) {
             let mut total = lock(total);
-            let Some(amount) = total.lend(self.lease, used.saturating_sub(self.lease)) else {
+            let Some(amount) = total.lend(self.partition, used.saturating_sub(self.lease)) else {
                 if wait && !self.waits_for_total {
                     self.waits_for_total = true;
                     total.wait(self.partition);
@@ -233,14 +235,101 @@ impl PartitionQueue {
     pub(super) fn release(&mut self, cost: Cost, total: &Mutex<TotalBudget>) {
         self.used -= cost;
         let mut total = lock(total);
-        let surplus = total.surplus(self.lease - self.used);
+        let slack = self.lease - self.used;
+        // An idle partition would keep its slack for ever.
+        let surplus = match self.used.is_zero() {
+            true => slack,
+            false => total.surplus(slack),
+        };
         self.lease -= surplus;
-        total.give_back(surplus);
+        total.give_back(self.partition, surplus);
     }
 
-    /// Adds an event that has room to the open batch.
-    pub(super) fn push(&mut self, event: EventData, encoded_size: usize, todo: &mut Todo) {
-        let full_with_it = self.open.encoded_size + encoded_size > self.limits.bytes;
+    /// Takes room from the oldest events that wait, which come back in batches of
+    /// their own, with no room to give back.
+    pub(super) fn displace(&mut self, cost: Cost) -> Result<Vec<Batch>, Full> {
+        let limit = self.bound.min(self.lease);
+        let waiting = self.ready.iter().map(|batch| batch.bill.cost);
+        let waiting = waiting.fold(self.open.bill.cost, |sum, cost| sum + cost);
+        if !(self.used - waiting).saturating_add(cost).fits(limit) {
+            return Err(Full);
+        }
+        let mut displaced = Vec::new();
+        loop {
+            let used = self.used.saturating_add(cost);
+            if used.fits(limit) {
+                self.used = used;
+                return Ok(displaced);
+            }
+            let excess = used.saturating_sub(limit);
+            for mut batch in self.split_oldest(excess) {
+                self.used -= std::mem::take(&mut batch.bill.cost);
+                displaced.push(batch);
+            }
+        }
+    }
+
+    /// Splits off the oldest events, as many as make up `cost`, of the batch that
+    /// goes next. A batch that is left empty comes along.
+    fn split_oldest(&mut self, cost: Cost) -> Vec<Batch> {
+        let Some(first) = self.ready.front_mut() else {
+            let oldest = self.open.split_oldest(cost);
+            oldest.bill.tally.begin(oldest.events.len());
+            return [Some(oldest), self.take_emptied_open()]
+                .into_iter()
+                .flatten()
+                .collect();
+        };
+        let oldest = first.split_oldest(cost);
+        oldest.bill.tally.begin(0);
+        let is_emptied = first.events.is_empty();
+        let emptied = is_emptied.then(|| self.ready.pop_front()).flatten();
+        [Some(oldest), emptied].into_iter().flatten().collect()
+    }
+
+    /// Takes the events whose deadline has passed, in batches of their own.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Batch> {
+        let mut expired = Vec::new();
+        for mut batch in std::mem::take(&mut self.ready) {
+            if let Some(part) = batch.split_expired(now) {
+                part.bill.tally.begin(0);
+                expired.push(part);
+            }
+            match batch.events.is_empty() {
+                true => expired.push(batch),
+                false => self.ready.push_back(batch),
+            }
+        }
+        if let Some(part) = self.open.split_expired(now) {
+            part.bill.tally.begin(part.events.len());
+            expired.push(part);
+            expired.extend(self.take_emptied_open());
+        }
+        let deadlines = self.ready.iter().chain([&self.open]);
+        self.first_deadline = deadlines.filter_map(Batch::first_deadline).min();
+        expired
+    }
+
+    /// The open batch if events were split off and none are left: its bill is due.
+    fn take_emptied_open(&mut self) -> Option<Batch> {
+        if !self.open.events.is_empty() {
+            return None;
+        }
+        self.pressed = false;
+        let emptied = std::mem::replace(&mut self.open, Batch::new(Arc::clone(&self.tally)));
+        emptied.bill.tally.begin(0);
+        Some(emptied)
+    }
+
+    /// When the first of the events that wait expires, if not later.
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        self.first_deadline
+    }
+
+    /// Adds an event that has room to the open batch, closes that if it is full,
+    /// and says whether the worker is due.
+    pub(super) fn push(&mut self, arrival: Arrival, todo: &mut Todo) -> Option<Delivery> {
+        let full_with_it = self.open.encoded_size + arrival.size > self.limits.bytes;
         if full_with_it && !self.open.events.is_empty() {
             self.close_open(todo);
         }
@@ -249,27 +338,20 @@ impl PartitionQueue {
             self.open.events.reserve(self.last_len);
             todo.opened = Some(self.open_number);
         }
-        self.open.events.push(event);
-        self.open.encoded_size += encoded_size;
-        self.open.cost += Cost::of_event(encoded_size);
-    }
-
-    /// The delivery of the event that was pushed last.
-    pub(super) fn track_last(&mut self) -> Delivery {
-        let place = self.open.events.len() - 1;
-        self.open.tracked.push(place);
-        let number = self.open.tracked.len() - 1;
-        self.open.outcome.get_or_insert_default().delivery(number)
-    }
-
-    /// Closes the open batch if it is full, and says whether the worker is due.
-    pub(super) fn pushed(&mut self, todo: &mut Todo) {
+        if let Some(deadline) = arrival.deadline
+            && self.first_deadline.is_none_or(|first| deadline < first)
+        {
+            self.first_deadline = Some(deadline);
+            todo.alarm = true;
+        }
+        let delivery = self.open.push(arrival);
         let full = self.open.events.len() >= self.limits.events
             || self.open.encoded_size >= self.limits.bytes;
         if full {
             self.close_open(todo);
         }
         todo.wake |= self.is_due() && self.worker_idle;
+        delivery
     }
 
     fn close_open(&mut self, todo: &mut Todo) {
@@ -277,7 +359,7 @@ impl PartitionQueue {
         let next = Batch::new(Arc::clone(&self.tally));
         let batch = std::mem::replace(&mut self.open, next);
         self.last_len = batch.events.len();
-        batch.tally.begin(batch.events.len());
+        batch.bill.tally.begin(batch.events.len());
         self.ready.push_back(batch);
         self.pressed = false;
     }
@@ -302,7 +384,7 @@ impl PartitionQueue {
         let mut todo = Todo::default();
         self.tally = tally;
         if self.open.events.is_empty() {
-            self.open.tally = Arc::clone(&self.tally);
+            self.open.bill.tally = Arc::clone(&self.tally);
         } else {
             self.close_open(&mut todo);
         }
@@ -316,8 +398,28 @@ impl PartitionQueue {
         std::mem::take(&mut self.waiters)
     }
 
+    /// Holds back what waits, until it is resumed; says whether it did not yet.
+    pub(super) fn halt(&mut self) -> bool {
+        !std::mem::replace(&mut self.halted, true)
+    }
+
+    /// Ends a halt; says whether there was one.
+    pub(super) fn resume(&mut self) -> bool {
+        std::mem::take(&mut self.halted)
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Whether nothing will ever be due any more.
+    pub(super) fn is_finished(&self) -> bool {
+        self.closed && self.ready.is_empty() && self.open.events.is_empty()
+    }
+
     fn is_due(&self) -> bool {
-        !self.ready.is_empty() || (!self.open.events.is_empty() && (self.pressed || !self.lingers))
+        let open_is_due = !self.open.events.is_empty() && (self.pressed || !self.lingers);
+        !self.halted && (!self.ready.is_empty() || open_is_due)
     }
 
     /// Whether the worker has something to do; if not, it is idle from now on.
@@ -329,7 +431,10 @@ impl PartitionQueue {
 
     /// The batch that goes next, if one is due, and the limits it goes by.
     pub(super) fn take(&mut self, todo: &mut Todo) -> Option<Batch> {
-        if self.ready.is_empty() && self.is_due() {
+        if !self.is_due() {
+            return None;
+        }
+        if self.ready.is_empty() {
             self.close_open(todo);
         }
         self.ready.pop_front()
@@ -343,9 +448,9 @@ impl PartitionQueue {
         self.ready.drain(..).collect()
     }
 
-    /// Sets what closes a batch and what the transport takes, from now on.
-    pub(super) fn set_limits(&mut self, batch: BatchLimits, transport: BatchLimits) {
-        self.limits = batch.min(transport);
+    /// Sets what the transport takes, from now on.
+    pub(super) fn set_limits(&mut self, transport: BatchLimits) {
+        self.limits = self.batch_limits.min(transport);
         self.largest_event = transport.bytes;
     }
 }

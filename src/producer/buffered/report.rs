@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
-
 use super::delivery::{Undelivered, UndeliveredReason};
+use super::signal::Signal;
 use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 
@@ -58,8 +57,12 @@ pub struct CloseReport {
     pub rejected: u64,
     /// Events whose attempts were used up.
     pub failed: u64,
+    /// Events whose deadline passed before they were transferred.
+    pub expired: u64,
     /// Events that were transferred and may be stored.
     pub unknown: u64,
+    /// Events that newer ones displaced.
+    pub dropped: u64,
     /// Events that were never transferred.
     pub returned: u64,
     /// The events that got an outcome other than delivered while the producer
@@ -90,7 +93,9 @@ impl CloseReport {
             None => self.delivered += events,
             Some(UndeliveredReason::Rejected) => self.rejected += events,
             Some(UndeliveredReason::Failed { .. }) => self.failed += events,
+            Some(UndeliveredReason::Expired) => self.expired += events,
             Some(UndeliveredReason::Unknown) => self.unknown += events,
+            Some(UndeliveredReason::Dropped) => self.dropped += events,
             Some(UndeliveredReason::Returned) => self.returned += events,
         }
     }
@@ -100,7 +105,7 @@ impl CloseReport {
 #[derive(Default)]
 pub(super) struct Tally {
     counts: Mutex<Counts>,
-    settled: Notify,
+    settled: Signal,
 }
 
 #[derive(Default)]
@@ -110,7 +115,8 @@ struct Counts {
 }
 
 impl Tally {
-    /// A batch was closed; its events are pending.
+    /// A batch was closed, or one of its parts leaves it; so many more events are
+    /// pending.
     pub(super) fn begin(&self, events: usize) {
         let mut counts = lock(&self.counts);
         counts.open_batches += 1;
@@ -132,18 +138,19 @@ impl Tally {
             counts.open_batches == 0
         };
         if settled {
-            self.settled.notify_waiters();
+            self.settled.give();
         }
     }
 
     /// Waits until every batch has its outcome; no batch may begin any more.
     pub(super) async fn settled(&self) {
         loop {
-            let notified = self.settled.notified();
+            let signal = self.settled.subscribe();
             if self.is_settled() {
                 return;
             }
-            notified.await;
+            // Resolves, given or not, only when the signal was.
+            let _ = signal.await;
         }
     }
 
@@ -174,6 +181,11 @@ impl Ledger {
         Self {
             tallies: vec![current],
         }
+    }
+
+    /// The tally of what is accepted now.
+    pub(super) fn current(&self) -> Arc<Tally> {
+        Arc::clone(self.tallies.last().expect("there is always one"))
     }
 
     /// Makes `current` the tally of what is accepted from now on and returns the

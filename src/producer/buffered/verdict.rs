@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::delivery::UndeliveredReason;
+use super::policy::OnFailure;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Backoff;
 
@@ -24,6 +27,7 @@ pub(super) struct RetryPolicy {
     pub(super) throttle_deadline: Option<Duration>,
     /// Whether to send again what may be stored already.
     pub(super) duplicates: bool,
+    pub(super) on_failure: OnFailure,
 }
 
 impl Default for RetryPolicy {
@@ -33,6 +37,7 @@ impl Default for RetryPolicy {
             backoff: Backoff::default(),
             throttle_deadline: None,
             duplicates: true,
+            on_failure: OnFailure::default(),
         }
     }
 }
@@ -46,9 +51,24 @@ pub(super) struct History {
     pub(super) failures: u32,
     /// Some attempt was transferred, and its fate was not learned.
     pub(super) in_doubt: bool,
+    pub(super) busy: Option<Busy>,
+}
+
+/// The service was busy when the batch was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Busy {
+    /// For the first time.
+    pub(super) since: Instant,
+    /// The wait that it asked for last.
+    pub(super) retry_after: Duration,
 }
 
 impl History {
+    pub(super) fn refused_as_busy(&mut self, retry_after: Duration, now: Instant) {
+        let since = self.busy.map_or(now, |busy| busy.since);
+        self.busy = Some(Busy { since, retry_after });
+    }
+
     /// What becomes of a batch that is not sent again though it might be.
     pub(super) fn given_up(&self) -> UndeliveredReason {
         match self.in_doubt {

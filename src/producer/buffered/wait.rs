@@ -8,7 +8,10 @@ use tokio::sync::oneshot;
 
 use super::buffer::Buffer;
 use super::cost::Cost;
+use super::overflow::take_room;
+use super::partitions::{Place, Route};
 use super::permit::Room;
+use super::policy::OverflowPolicy;
 use super::queue::{Todo, Waiter};
 use crate::error::Error;
 use crate::partition::Target;
@@ -52,9 +55,10 @@ impl AnyWaiters {
         self.count.store(queue.waiters.len(), Ordering::Relaxed);
     }
 
-    /// Admits those who wait into a partition, as far as it has room.
+    /// Admits those who wait into a partition, as far as it has room and is not
+    /// to be passed over.
     pub(super) fn serve(&self, buffer: &Arc<Buffer>, partition: u32) {
-        while self.is_waiting() {
+        while self.is_waiting() && buffer.takes_any(partition) {
             let mut todo = Todo::default();
             let served = {
                 let mut any = lock(&self.queue);
@@ -76,26 +80,24 @@ impl AnyWaiters {
         }
     }
 
-    pub(super) fn close(&self) {
-        let refused = {
-            let mut queue = lock(&self.queue);
-            queue.closed = true;
-            self.count.store(0, Ordering::Relaxed);
-            std::mem::take(&mut queue.waiters)
-        };
-        drop(refused);
+    /// Admits nobody any more; returns those who wait.
+    pub(super) fn close(&self) -> impl Iterator<Item = Waiter> + use<> {
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        self.count.store(0, Ordering::Relaxed);
+        std::mem::take(&mut queue.waiters).into_values()
     }
 }
 
 /// A place in a queue of waiters, given up when dropped.
-struct Place<'a> {
+struct Ticket<'a> {
     buffer: &'a Arc<Buffer>,
     /// `None`: any partition.
     partition: Option<u32>,
     ticket: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         match self.partition {
             None => self.buffer.any.cancel(self.ticket),
@@ -108,7 +110,8 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Waits for room for one event.
+/// Room for one event, as the overflow policy says: waited for, refused, or taken
+/// from older events.
 ///
 /// Dropping the future gives up the place, and room that was just granted.
 pub(super) async fn room(
@@ -116,37 +119,64 @@ pub(super) async fn room(
     target: &Target,
     encoded_size: usize,
 ) -> Result<Room, Error> {
+    if buffer.overflow != OverflowPolicy::Wait {
+        return take_room(buffer, target, encoded_size);
+    }
+    loop {
+        lock(&buffer.partition(0).queue).check(encoded_size)?;
+        let room = match buffer.partitions.route(target)? {
+            Route::Any => any(buffer, encoded_size).await?,
+            Route::One(place) => one(buffer, place, encoded_size).await?,
+            Route::Held => {
+                buffer.partitions.placed().await;
+                continue;
+            }
+        };
+        // Its key may belong elsewhere by now.
+        if buffer.partitions.is_current(room.place()) {
+            return Ok(room);
+        }
+    }
+}
+
+async fn one(buffer: &Arc<Buffer>, place: Place, encoded_size: usize) -> Result<Room, Error> {
+    let Place { partition, keys } = place;
     let cost = Cost::of_event(encoded_size);
     let (grant, granted) = oneshot::channel();
-    let waiter = Waiter { cost, grant };
-    let partition = buffer.route(target)?;
-    let ticket = match partition {
-        Some(partition) => {
-            let mut todo = Todo::default();
-            let result = {
-                let mut queue = lock(&buffer.partition(partition).queue);
-                queue.check(encoded_size)?;
-                queue.admit_or_wait(waiter, buffer.total(), &mut todo)
-            };
-            buffer.finish(partition, todo);
-            match result {
-                Ok(_) => return Ok(Room::new(Arc::clone(buffer), partition, cost)),
-                Err(ticket) => ticket,
-            }
-        }
-        None => {
-            lock(&buffer.partition(0).queue).check(encoded_size)?;
-            buffer.any.wait(waiter)?
-        }
+    let waiter = Waiter { cost, keys, grant };
+    let mut todo = Todo::default();
+    let result = {
+        let mut queue = lock(&buffer.partition(partition).queue);
+        queue.check(encoded_size)?;
+        queue.admit_or_wait(waiter, buffer.total(), &mut todo)
     };
-    let _place = Place {
+    buffer.finish(partition, todo);
+    let ticket = match result {
+        Ok(_) => return Ok(Room::new(Arc::clone(buffer), place, cost)),
+        Err(ticket) => ticket,
+    };
+    let _ticket = Ticket {
         buffer,
-        partition,
+        partition: Some(partition),
         ticket,
     };
-    if partition.is_none() {
-        // Room that came free before this one queued would else go unnoticed.
-        (0..buffer.count()).for_each(|partition| buffer.any.serve(buffer, partition));
-    }
+    granted.await.map_err(|_| Error::closed("producer"))
+}
+
+async fn any(buffer: &Arc<Buffer>, encoded_size: usize) -> Result<Room, Error> {
+    let (grant, granted) = oneshot::channel();
+    let waiter = Waiter {
+        cost: Cost::of_event(encoded_size),
+        keys: 0,
+        grant,
+    };
+    let ticket = buffer.any.wait(waiter)?;
+    let _ticket = Ticket {
+        buffer,
+        partition: None,
+        ticket,
+    };
+    // Room that came free before this one queued would else go unnoticed.
+    (0..buffer.count()).for_each(|partition| buffer.any.serve(buffer, partition));
     granted.await.map_err(|_| Error::closed("producer"))
 }

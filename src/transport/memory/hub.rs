@@ -124,6 +124,16 @@ impl MemoryHub {
         self.inner.paused.send_replace(false);
     }
 
+    /// Adds partitions, up to this many. A test aid.
+    ///
+    /// # Panics
+    /// If the hub has more.
+    pub fn set_partition_count(&self, partitions: u32) {
+        let mut state = lock(&self.inner.state);
+        assert!(partitions >= state.count(), "partitions never go");
+        state.partitions.resize(partitions as usize, Vec::new());
+    }
+
     /// Refuses the next `count` batches with an error. A test aid.
     pub fn fail_next(&self, count: usize, error: Error) {
         lock(&self.inner.state).failures = Some((count, error));
