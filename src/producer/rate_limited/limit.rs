@@ -1,5 +1,6 @@
 //! How much may be sent in how much time.
 
+use super::adaptive::share_of;
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, ErrorKind};
 
@@ -121,6 +122,36 @@ impl RateLimit {
             rate.burst = bytes;
         }
         self
+    }
+
+    /// The events per second, where they are limited.
+    #[must_use]
+    pub const fn events_rate(&self) -> Option<u64> {
+        match self.events {
+            Some(rate) => Some(rate.per_second),
+            None => None,
+        }
+    }
+
+    /// The encoded bytes per second, where they are limited.
+    #[must_use]
+    pub const fn bytes_rate(&self) -> Option<u64> {
+        match self.bytes {
+            Some(rate) => Some(rate.per_second),
+            None => None,
+        }
+    }
+
+    /// The same limit with a share of its rates, in thousandths, and its bursts.
+    pub(super) fn scaled(self, share: u32) -> Self {
+        let scaled = |rate: Rate| Rate {
+            per_second: share_of(share, rate.per_second),
+            ..rate
+        };
+        Self {
+            events: self.events.map(scaled),
+            bytes: self.bytes.map(scaled),
+        }
     }
 
     /// The largest batch that can pass: the bursts.
