@@ -139,11 +139,11 @@ impl TransportProducer for Service {
     }
 }
 
-/// Sends for the hour, in batches as large as the producer asks for, of 100 events
-/// at most: a tenth of a second's at the ceiling.
+/// Sends for the hour, in batches as large as the producer asks for, of 50 events
+/// at most.
 async fn send_for_an_hour(producer: impl TransportProducer) {
     let producer = Arc::new(producer);
-    let batches: Vec<_> = (0..=100).map(|events| batch_of(events, 100)).collect();
+    let batches: Vec<_> = (0..=50).map(|events| batch_of(events, 100)).collect();
     let batches: Arc<[EventBatch]> = batches.into();
     let end = Instant::now() + PHASE * PHASES;
     let mut tasks = JoinSet::new();
@@ -151,7 +151,7 @@ async fn send_for_an_hour(producer: impl TransportProducer) {
         let (producer, batches) = (Arc::clone(&producer), Arc::clone(&batches));
         tasks.spawn(timeout_at(end, async move {
             loop {
-                let events = producer.limits(&Target::Any).events.min(100);
+                let events = producer.limits(&Target::Any).events.min(50);
                 let mut batch = batches[events].clone();
                 while let Err(refused) = producer.send_batch(batch).await {
                     sleep(refused.error.retry_after().expect("throttled")).await;

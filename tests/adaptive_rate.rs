@@ -17,9 +17,8 @@ use eventhubs_emulator::Emulator;
 use eventhubs_flow::prelude::*;
 use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use eventhubs_flow::producer::rate_limited::{Adaptive, RateLimit, RateLimiter};
-use eventhubs_flow::transport::amqp::AmqpProducer;
 use eventhubs_flow::transport::{
-    HubProperties, PartitionProperties, TransportManagement, TransportProducer,
+    AmqpProducer, HubProperties, PartitionProperties, TransportManagement, TransportProducer,
 };
 use eventhubs_flow::{
     BatchLimits, Error, ErrorKind, EventBatch, EventData, EventHub, PartitionId, SendBatchError,
@@ -167,9 +166,10 @@ async fn an_adaptive_limiter_takes_what_another_writer_leaves_and_is_hardly_thro
     let emulator = one_unit().await;
     let phase = phase();
     let adaptive = Adaptive::default().with_recovery(phase);
-    let limiter = RateLimiter::adaptive(RateLimit::throughput_units(1), adaptive).unwrap();
+    // Batches of 25 events, for enough of them in a short phase.
+    let limit = RateLimit::throughput_units(1).with_events_burst(25);
+    let limiter = RateLimiter::adaptive(limit, adaptive).unwrap();
     let (transport, counts) = counting(&emulator).await;
-    // Small batches, for enough of them in a short phase.
     let limited = transport.rate_limited(&limiter);
     let options = BufferedProducerOptions::default();
     let buffered = limited.buffered(options).await.unwrap();

@@ -354,5 +354,5 @@ async fn a_throttled_attempt_lowers_an_adaptive_rate_and_comes_back_as_it_is() {
     // The second throttled one had to wait for a token: one attempt per call.
     assert_eq!(start.elapsed(), 2 * MS);
     let producer = Busy(busy).rate_limited(&limiter);
-    assert_eq!(producer.limits(&Target::Any).events, 50);
+    assert_eq!(producer.limits(&Target::Any).events, 25);
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// Of a second's worth, the most events that an adaptive limiter asks to have in
 /// one batch: see [`Meter::batch_limits`].
-const BATCHES_PER_SECOND: u64 = 10;
+const BATCHES_PER_SECOND: u64 = 20;
 
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -101,7 +101,7 @@ impl Meter {
     ///
     /// Below an adaptive rate a batch of a whole second would be refused until
     /// no other writer takes anything for a second, so batches are kept to a
-    /// tenth of a second's events. Their bytes are not: a large event must fit.
+    /// twentieth of that. Their bytes are not: a large event must fit.
     pub(super) fn batch_limits(&mut self, now: Instant) -> BatchLimits {
         let mut limits = self.limit.batch_limits();
         if self.adaptation.is_some()

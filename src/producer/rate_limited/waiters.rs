@@ -157,7 +157,7 @@ impl RateLimiter {
     /// The largest batch to build for this limiter.
     ///
     /// It holds the bursts. An adaptive limiter asks for no more events than a
-    /// tenth of a second's, so that other writers do not keep a batch from
+    /// twentieth of a second's, so that other writers do not keep a batch from
     /// finding room and a refusal costs little; larger ones pass all the same.
     #[must_use]
     pub fn batch_limits(&self) -> BatchLimits {

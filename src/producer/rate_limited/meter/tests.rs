@@ -108,18 +108,18 @@ fn a_changed_ceiling_is_taken_at_the_share_of_now() {
 }
 
 #[test]
-fn an_adaptive_one_asks_for_batches_of_a_tenth_of_a_second_and_lets_larger_ones_pass() {
+fn an_adaptive_one_asks_for_small_batches_and_lets_larger_ones_pass() {
     let (mut meter, now) = adaptive(RateLimit::throughput_units(1));
     assert_eq!(
         meter.batch_limits(now),
         BatchLimits {
             bytes: 1_000_000,
-            events: 100
+            events: 50
         }
     );
     assert!(meter.try_take(Cost::new(1000, 1000), now).is_ok());
     meter.throttled(WAIT, now);
-    assert_eq!(meter.batch_limits(now).events, 50);
+    assert_eq!(meter.batch_limits(now).events, 25);
 
     let (mut slow, now) = adaptive(RateLimit::events_per_second(3));
     assert_eq!(slow.batch_limits(now).events, 1);
