@@ -19,6 +19,10 @@ const MAX: u64 = u32::MAX as u64;
 /// of a batch, so it should hold a few full batches; where it is worth less than
 /// some milliseconds of the rate, the timer's granularity of 1 ms costs rate.
 ///
+/// What leaves at an even pace arrives unevenly. Where the limit is the very rate
+/// that the service takes, a burst of less than the second that the service saves
+/// up leaves room for that: half a second, say.
+///
 /// # Examples
 /// ```
 /// use eventhubs_flow::producer::rate_limited::RateLimit;
