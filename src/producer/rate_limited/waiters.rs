@@ -1,8 +1,9 @@
 //! Waiting for tokens, first come, first served.
 //!
-//! The queue is that of [`tokio::sync::Mutex`], which is fair: whoever holds the
-//! lock has its turn, sleeps until the buckets let it pass, takes, and leaves.
-//! All others stand behind it, so a large batch is never overtaken. Tokens are
+//! The queue is that of [`tokio::sync::Semaphore`], which is fair: whoever holds
+//! its one permit has its turn, sleeps until the buckets let it pass, takes, and
+//! leaves. All others stand behind it, so a large batch is never overtaken. Where
+//! nobody stands, a take that needs no wait goes past the queue. Tokens are
 //! taken only on leaving: a waiter that is dropped had none to give back, and its
 //! place closes up. The buckets have a lock of their own, held for no wait, so
 //! that the limit can be changed under whoever sleeps.
@@ -11,7 +12,7 @@ use std::fmt;
 use std::sync::{self, Arc};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
@@ -44,8 +45,8 @@ pub struct RateLimiter {
 }
 
 struct Shared {
-    /// Held by whoever has its turn.
-    queue: Mutex<()>,
+    /// One permit, held by whoever has its turn.
+    queue: Semaphore,
     meter: sync::Mutex<Meter>,
     /// Tells whoever has its turn to look again.
     limit_changed: Notify,
@@ -54,7 +55,7 @@ struct Shared {
 /// A place at the head of the queue, its tokens taken. Those behind go on when
 /// it is dropped.
 pub(super) struct Turn<'a> {
-    _place: MutexGuard<'a, ()>,
+    _place: SemaphorePermit<'a>,
 }
 
 impl RateLimiter {
@@ -87,7 +88,7 @@ impl RateLimiter {
     fn with_meter(meter: Meter) -> Self {
         Self {
             shared: Arc::new(Shared {
-                queue: Mutex::new(()),
+                queue: Semaphore::new(1),
                 meter: sync::Mutex::new(meter),
                 limit_changed: Notify::new(),
             }),
@@ -174,19 +175,28 @@ impl RateLimiter {
     /// # Cancel safety
     /// Dropping the future takes nothing and gives up the place in the queue.
     pub async fn acquire(&self, events: usize, bytes: usize) -> Result<(), Error> {
-        self.turn(Cost::new(events, bytes)).await.map(drop)
+        let cost = Cost::new(events, bytes);
+        // Free, and nobody waits: the permit is handed from waiter to waiter.
+        if self.shared.queue.available_permits() > 0 {
+            match self.at_once(|meter, now| meter.try_take(cost, now)) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Never(error)) => return Err(error),
+                Err(Refusal::Until(_)) => {}
+            }
+        }
+        self.turn(cost).await.map(drop)
     }
 
     pub(super) async fn turn(&self, cost: Cost) -> Result<Turn<'_>, Error> {
-        let place = match self.shared.queue.try_lock() {
-            // Free, and nobody waits: the lock is handed from waiter to waiter.
+        let place = match self.shared.queue.try_acquire() {
             Ok(place) => place,
             Err(_) => {
                 // Before the wait, which would be for nothing.
                 self.limit().admit(cost)?;
                 // Unconstrained: a task out of its cooperative budget would be sent
                 // away before it stands in the queue, and lose its place to another.
-                unconstrained(self.shared.queue.lock()).await
+                let place = unconstrained(self.shared.queue.acquire()).await;
+                place.expect("a semaphore that is never closed")
             }
         };
         loop {
