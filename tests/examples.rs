@@ -157,3 +157,37 @@ async fn a_connection_string_names_the_hub_and_what_fails_is_answered_with_a_sen
     let answer = send.get("/send");
     assert!(answer.starts_with("503 Events not sent: "), "{answer}");
 }
+
+#[test]
+fn throttling_shows_that_a_delay_after_each_send_limits_nothing_and_a_token_bucket_does() {
+    let mut throttling = Example::start("throttling", &[]);
+    assert!(throttling.wait_for_exit().success());
+    throttling.wait_for("40 requests at once send 100 events each.", 1);
+    // The unit's burst, and what comes in while the others arrive.
+    let stored = throttling.port_after("  ");
+    assert!((1000..2000).contains(&stored.parse().unwrap()), "{stored}");
+    throttling.wait_for("The service says: ", 1);
+    throttling.wait_for("Please wait 4 seconds", 1);
+    // 500 at once, 3500 at 1000 a second.
+    throttling.wait_for("  4000 events stored in 3", 1);
+    throttling.wait_for(", 0 refused.", 1);
+}
+
+#[test]
+fn adaptive_shows_a_rate_that_gives_way_and_comes_back() {
+    let mut adaptive = Example::start("adaptive", &[]);
+    assert!(adaptive.wait_for_exit().success());
+    adaptive.wait_for("Another writer takes 600 events/s, 400 are left.", 1);
+    adaptive.wait_for("batches throttled", 1);
+    adaptive.wait_for("Another writer takes 200 events/s, 800 are left.", 1);
+    let lines = adaptive.output();
+    let rates: Vec<u64> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("rate "))
+        .map(|line| line.split_once("/s").unwrap().0.trim().parse().unwrap())
+        .collect();
+    let [first, second] = [&rates[..15], &rates[15..]];
+    let lowest = *first.iter().min().unwrap();
+    assert!((200..=500).contains(&lowest), "{rates:?}");
+    assert!(*second.iter().max().unwrap() > lowest, "{rates:?}");
+}

@@ -1,4 +1,7 @@
-//! What both examples share: where the event hub is, and the web server.
+//! What the examples share: where the event hub is, and the web server.
+
+// Each example uses a part of it.
+#![allow(dead_code, unused_imports)]
 
 mod place;
 mod settings;

@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::future::{Future, pending};
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
@@ -77,6 +78,18 @@ impl Place {
                 }
             }
             sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// A place to write too much to: your event hub, or an emulator of our own
+    /// with one throughput unit, on a free port.
+    pub(crate) async fn with_one_unit() -> Result<Self, Failure> {
+        match settings::event_hub()? {
+            Some((connection_string, name)) => Self::yours(&connection_string, name).await,
+            None => {
+                let emulator = Emulator::builder().throughput_units(NonZeroU32::MIN);
+                Self::hosted(emulator.start().await?).await
+            }
         }
     }
 

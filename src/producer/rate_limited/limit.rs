@@ -1,5 +1,6 @@
 //! How much may be sent in how much time.
 
+use super::adaptive::share_of;
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, ErrorKind};
 
@@ -17,6 +18,10 @@ const MAX: u64 = u32::MAX as u64;
 /// it among the processes that write to the namespace. A burst bounds the size
 /// of a batch, so it should hold a few full batches; where it is worth less than
 /// some milliseconds of the rate, the timer's granularity of 1 ms costs rate.
+///
+/// What leaves at an even pace arrives unevenly. Where the limit is the very rate
+/// that the service takes, a burst of less than the second that the service saves
+/// up leaves room for that: half a second, say.
 ///
 /// # Examples
 /// ```
@@ -121,6 +126,36 @@ impl RateLimit {
             rate.burst = bytes;
         }
         self
+    }
+
+    /// The events per second, where they are limited.
+    #[must_use]
+    pub const fn events_rate(&self) -> Option<u64> {
+        match self.events {
+            Some(rate) => Some(rate.per_second),
+            None => None,
+        }
+    }
+
+    /// The encoded bytes per second, where they are limited.
+    #[must_use]
+    pub const fn bytes_rate(&self) -> Option<u64> {
+        match self.bytes {
+            Some(rate) => Some(rate.per_second),
+            None => None,
+        }
+    }
+
+    /// The same limit with a share of its rates, in thousandths, and its bursts.
+    pub(super) fn scaled(self, share: u32) -> Self {
+        let scaled = |rate: Rate| Rate {
+            per_second: share_of(share, rate.per_second),
+            ..rate
+        };
+        Self {
+            events: self.events.map(scaled),
+            bytes: self.bytes.map(scaled),
+        }
     }
 
     /// The largest batch that can pass: the bursts.

@@ -21,19 +21,29 @@
 //! slack. Below that the rate is reached: a timer that wakes late loses nothing
 //! as long as the burst covers the delay (some milliseconds of the rate).
 //!
-//! # What it cannot know
+//! # Changing it
+//! [`RateLimiter::set_limit`] takes effect at once, for those who wait too. The
+//! tokens that are there stay, as far as they fit: no change hands out a second
+//! burst.
+//!
+//! # Other writers
 //! The limit is per process, throughput units are per namespace: other writers
-//! are not seen. Tokens of a failed attempt stay spent.
+//! are not seen. An [adaptive](RateLimiter::adaptive) limiter finds its share:
+//! its rate falls when the service throttles, and comes back. Tokens of a failed
+//! attempt stay spent.
 //!
 //! # When not to use it
 //! Where a process is far below its share, or where the service's own throttling
 //! is welcome as the only brake.
 
+mod adaptive;
 mod limit;
+mod meter;
 mod producer;
 mod token_bucket;
 mod waiters;
 
+pub use adaptive::Adaptive;
 pub use limit::RateLimit;
 pub use producer::RateLimitedProducer;
 pub use waiters::RateLimiter;

@@ -18,8 +18,11 @@ use crate::transport::{
 /// A producer whose every attempt passes a [`RateLimiter`].
 ///
 /// Its [`limits`](TransportProducer::limits) are the narrower of the inner
-/// producer's and the bursts, so a buffer above it never builds a batch that
-/// cannot pass.
+/// producer's and the [limiter's](RateLimiter::batch_limits), so a buffer above
+/// it never builds a batch that cannot pass.
+///
+/// It makes one attempt per call. One that the service throttled is told to the
+/// limiter, whose rate falls if it is [adaptive](RateLimiter::adaptive).
 ///
 /// # Cancel safety
 /// A send that is dropped while it waits has taken no tokens and sent nothing.
@@ -82,17 +85,25 @@ impl<P: TransportProducer> TransportProducer for RateLimitedProducer<P> {
         let mut send = self.inner.send_batch(batch);
         // The port promises transfers in the order of the first polls: the next
         // in the queue goes on once the inner producer was polled for this one.
-        poll_fn(|cx| {
+        let sent = poll_fn(|cx| {
             let poll = send.as_mut().poll(cx);
             turn = None;
             poll
         })
-        .await
+        .await;
+        if let Err(refused) = &sent
+            && let Some(retry_after) = refused.error.retry_after()
+        {
+            self.limiter.throttled(retry_after);
+            if let Some(gate) = self.inner.throttle_gate() {
+                gate.refused(refused.batch.target(), retry_after);
+            }
+        }
+        sent
     }
 
     fn limits(&self, target: &Target) -> BatchLimits {
-        let burst = self.limiter.limit().batch_limits();
-        self.inner.limits(target).min(burst)
+        self.inner.limits(target).min(self.limiter.batch_limits())
     }
 
     fn throttle_gate(&self) -> Option<ThrottleGate> {

@@ -2,7 +2,7 @@
 //!
 //! Each bucket is a GCRA: it keeps one number, the theoretical arrival time, and
 //! a take moves that time on by what was taken. [`governor`] tests and charges;
-//! three things that it does not offer are built around its state store:
+//! four things that it does not offer are built around its state store:
 //!
 //! - **Joint take**: `check_n` charges as it tests. Both buckets are charged; if
 //!   one refuses, both arrival times are put back. The caller holds a lock.
@@ -16,6 +16,10 @@
 //!   hours. So the arrival time is kept relative to the last look: time passes
 //!   by drawing it nearer, and governor's clock stands still at zero. The time
 //!   that passes is tokio's, so its paused clock works.
+//! - **Changes**: a bucket whose rate or burst changes keeps the tokens that it
+//!   holds, as far as they fit: there is no second burst. In every window
+//!   `used <= ∫ rate dt + burst`, the burst being that of the window's begin. A
+//!   change costs less than a tick, which is at most a nanosecond's worth.
 //!
 //! Nothing is refunded later: a refund after the bucket has refilled would let
 //! more than a burst pass at once. Whoever waits takes nothing until it may go.
@@ -57,14 +61,11 @@ impl TokenBuckets {
     /// Takes a cost that the limit admits from both buckets, or nothing from
     /// either: then says how long to wait. Exact to the nanosecond.
     pub(super) fn try_take(&mut self, cost: Cost, now: Instant) -> Result<(), Duration> {
-        let elapsed = now.saturating_duration_since(self.looked_at).as_nanos();
-        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        self.looked_at = now;
+        self.pass(now);
         let take = |bucket: &Option<TokenBucket>, tokens| {
-            bucket.as_ref().map_or(Ok(()), |bucket| {
-                bucket.pass(elapsed);
-                bucket.try_take(tokens)
-            })
+            bucket
+                .as_ref()
+                .map_or(Ok(()), |bucket| bucket.try_take(tokens))
         };
         let put_back = |bucket: &Option<TokenBucket>, tokens| {
             if let Some(bucket) = bucket {
@@ -87,12 +88,45 @@ impl TokenBuckets {
             }
         }
     }
+
+    /// Goes by another validated limit from now on. A unit that was not limited
+    /// begins with a full bucket.
+    pub(super) fn change(&mut self, limit: &RateLimit, now: Instant) {
+        self.pass(now);
+        let change = |bucket: Option<TokenBucket>, rate: Option<Rate>| {
+            rate.map(|rate| match bucket {
+                Some(bucket) => bucket.changed(rate),
+                None => TokenBucket::full(rate),
+            })
+        };
+        self.events = change(self.events.take(), limit.events);
+        self.bytes = change(self.bytes.take(), limit.bytes);
+    }
+
+    /// Loses what is in the buckets.
+    pub(super) fn drain(&mut self, now: Instant) {
+        self.pass(now);
+        for bucket in [&self.events, &self.bytes].into_iter().flatten() {
+            bucket.arrival.set(bucket.capacity());
+        }
+    }
+
+    /// Lets the time pass since the last look.
+    fn pass(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.looked_at);
+        self.looked_at += elapsed;
+        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        for bucket in [&self.events, &self.bytes].into_iter().flatten() {
+            bucket.pass(nanos);
+        }
+    }
 }
 
 #[derive(Debug)]
 struct TokenBucket {
     gcra: Gcra<NotKeyed, Arrival, StandingClock, NoOpMiddleware<Nanos>>,
     arrival: Arrival,
+    burst: u64,
     ticks_per_nano: u64,
     ticks_per_token: u64,
 }
@@ -109,9 +143,27 @@ impl TokenBucket {
         Self {
             gcra: Gcra::new(quota, arrival.clone(), StandingClock),
             arrival,
+            burst: rate.burst,
             ticks_per_nano: rate.per_second / g,
             ticks_per_token,
         }
+    }
+
+    /// The same tokens in a bucket of another rate, as far as they fit.
+    fn changed(self, rate: Rate) -> Self {
+        let changed = Self::full(rate);
+        let left = u128::from(self.capacity() - self.arrival.get());
+        // Rounded down, in favour of the limit.
+        let left = left * u128::from(changed.ticks_per_token) / u128::from(self.ticks_per_token);
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        let arrival = changed.capacity().saturating_sub(left);
+        changed.arrival.set(arrival);
+        changed
+    }
+
+    /// The ticks of a full burst: how far away the arrival time is when empty.
+    fn capacity(&self) -> u64 {
+        self.burst * self.ticks_per_token
     }
 
     /// Lets nanoseconds pass.

@@ -1,21 +1,27 @@
 //! Waiting for tokens, first come, first served.
 //!
-//! The queue is that of [`tokio::sync::Mutex`], which is fair: whoever holds the
-//! lock has its turn, sleeps until the buckets let it pass, takes, and leaves.
-//! All others stand behind it, so a large batch is never overtaken. Tokens are
+//! The queue is that of [`tokio::sync::Semaphore`], which is fair: whoever holds
+//! its one permit has its turn, sleeps until the buckets let it pass, takes, and
+//! leaves. All others stand behind it, so a large batch is never overtaken. Where
+//! nobody stands, a take that needs no wait goes past the queue. Tokens are
 //! taken only on leaving: a waiter that is dropped had none to give back, and its
-//! place closes up.
+//! place closes up. The buckets have a lock of their own, held for no wait, so
+//! that the limit can be changed under whoever sleeps.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{self, Arc};
+use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
+use super::adaptive::{Adaptive, Pace};
 use super::limit::{Cost, RateLimit};
-use super::token_bucket::TokenBuckets;
+use super::meter::{Meter, Refusal};
+use crate::batch::BatchLimits;
 use crate::error::Error;
+use crate::sync::lock;
 
 /// Two token buckets, events and encoded bytes, with one fair queue.
 ///
@@ -39,14 +45,17 @@ pub struct RateLimiter {
 }
 
 struct Shared {
-    limit: RateLimit,
-    buckets: Mutex<TokenBuckets>,
+    /// One permit, held by whoever has its turn.
+    queue: Semaphore,
+    meter: sync::Mutex<Meter>,
+    /// Tells whoever has its turn to look again.
+    limit_changed: Notify,
 }
 
 /// A place at the head of the queue, its tokens taken. Those behind go on when
 /// it is dropped.
 pub(super) struct Turn<'a> {
-    _buckets: MutexGuard<'a, TokenBuckets>,
+    _place: SemaphorePermit<'a>,
 }
 
 impl RateLimiter {
@@ -57,16 +66,103 @@ impl RateLimiter {
     /// or a burst is 0 or above 4,294,967,295.
     pub fn new(limit: RateLimit) -> Result<Self, Error> {
         limit.validate()?;
-        let buckets = Mutex::new(TokenBuckets::full(&limit, Instant::now()));
-        Ok(Self {
-            shared: Arc::new(Shared { limit, buckets }),
-        })
+        Ok(Self::with_meter(Meter::new(limit, None, Instant::now())))
     }
 
-    /// What the limiter was made with.
+    /// A limiter whose rate falls when the service throttles, and recovers; the
+    /// limit is its ceiling, where it begins. See [`Adaptive`] for the rule.
+    ///
+    /// The bursts stay what they are, but a refusal empties the buckets, and
+    /// [`batch_limits`](Self::batch_limits) asks for small batches.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOptions`](crate::ErrorKind::InvalidOptions) as for
+    /// [`new`](Self::new), or if an option of `adaptive` is out of its range.
+    pub fn adaptive(limit: RateLimit, adaptive: Adaptive) -> Result<Self, Error> {
+        limit.validate()?;
+        let now = Instant::now();
+        let pace = Pace::new(adaptive, now)?;
+        Ok(Self::with_meter(Meter::new(limit, Some(pace), now)))
+    }
+
+    fn with_meter(meter: Meter) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                queue: Semaphore::new(1),
+                meter: sync::Mutex::new(meter),
+                limit_changed: Notify::new(),
+            }),
+        }
+    }
+
+    /// The limit as it was set: the ceiling of an adaptive limiter.
     #[must_use]
     pub fn limit(&self) -> RateLimit {
-        self.shared.limit
+        lock(&self.shared.meter).limit()
+    }
+
+    /// The limit in force now: lower than [`limit`](Self::limit) while an
+    /// adaptive limiter gives way.
+    #[must_use]
+    pub fn current_limit(&self) -> RateLimit {
+        self.at_once(Meter::limit_at)
+    }
+
+    /// Changes the limit, the ceiling of an adaptive limiter, for those who wait
+    /// too.
+    ///
+    /// The tokens that are there stay, as far as the new bursts hold them: a
+    /// change hands out no second burst. What was not limited before begins with
+    /// a full bucket. A waiter whose cost exceeds the new burst is refused when
+    /// its turn comes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidOptions`](crate::ErrorKind::InvalidOptions) as for
+    /// [`new`](Self::new); the limit stays as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// use eventhubs_flow::producer::rate_limited::{RateLimit, RateLimiter};
+    ///
+    /// # fn main() -> Result<(), eventhubs_flow::Error> {
+    /// let limiter = RateLimiter::new(RateLimit::throughput_units(1))?;
+    /// limiter.set_limit(RateLimit::throughput_units(4))?; // the namespace grew
+    /// assert_eq!(limiter.limit(), RateLimit::throughput_units(4));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_limit(&self, limit: RateLimit) -> Result<(), Error> {
+        limit.validate()?;
+        self.at_once(|meter, now| meter.set_limit(limit, now));
+        self.shared.limit_changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Tells that the service refused an attempt and asked for a wait. The rate
+    /// of an adaptive limiter falls, once per episode; any other takes no notice.
+    ///
+    /// A [`RateLimitedProducer`](super::RateLimitedProducer) tells it by itself.
+    /// It is for those who use a limiter without one.
+    pub fn throttled(&self, retry_after: Duration) {
+        let lowered = self.at_once(|meter, now| meter.throttled(retry_after, now));
+        if let Some(limit) = lowered {
+            tracing::warn!(
+                events_per_second = limit.events_rate(),
+                bytes_per_second = limit.bytes_rate(),
+                ?retry_after,
+                "throttled: the rate falls"
+            );
+        }
+    }
+
+    /// The largest batch to build for this limiter.
+    ///
+    /// It holds the bursts. An adaptive limiter asks for no more events than a
+    /// twentieth of a second's, so that other writers do not keep a batch from
+    /// finding room and a refusal costs little; larger ones pass all the same.
+    #[must_use]
+    pub fn batch_limits(&self) -> BatchLimits {
+        self.at_once(Meter::batch_limits)
     }
 
     /// Waits for its turn and for the tokens, and takes them: both kinds at
@@ -79,33 +175,58 @@ impl RateLimiter {
     /// # Cancel safety
     /// Dropping the future takes nothing and gives up the place in the queue.
     pub async fn acquire(&self, events: usize, bytes: usize) -> Result<(), Error> {
-        self.turn(Cost::new(events, bytes)).await.map(drop)
+        let cost = Cost::new(events, bytes);
+        // Free, and nobody waits: the permit is handed from waiter to waiter.
+        if self.shared.queue.available_permits() > 0 {
+            match self.at_once(|meter, now| meter.try_take(cost, now)) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Never(error)) => return Err(error),
+                Err(Refusal::Until(_)) => {}
+            }
+        }
+        self.turn(cost).await.map(drop)
     }
 
     pub(super) async fn turn(&self, cost: Cost) -> Result<Turn<'_>, Error> {
-        self.shared.limit.admit(cost)?;
-        let mut buckets = match self.shared.buckets.try_lock() {
-            // Free, and nobody waits: the lock is handed from waiter to waiter.
-            Ok(buckets) => buckets,
-            // Unconstrained: a task out of its cooperative budget would be sent
-            // away before it stands in the queue, and lose its place to another.
-            Err(_) => unconstrained(self.shared.buckets.lock()).await,
+        let place = match self.shared.queue.try_acquire() {
+            Ok(place) => place,
+            Err(_) => {
+                // Before the wait, which would be for nothing.
+                self.limit().admit(cost)?;
+                // Unconstrained: a task out of its cooperative budget would be sent
+                // away before it stands in the queue, and lose its place to another.
+                let place = unconstrained(self.shared.queue.acquire()).await;
+                place.expect("a semaphore that is never closed")
+            }
         };
         loop {
-            let now = Instant::now();
-            let Err(wait) = buckets.try_take(cost, now) else {
-                return Ok(Turn { _buckets: buckets });
+            // Before the look, so that no change is missed.
+            let limit_changed = self.shared.limit_changed.notified();
+            let look_again = match self.at_once(|meter, now| meter.try_take(cost, now)) {
+                Ok(()) => return Ok(Turn { _place: place }),
+                Err(Refusal::Never(error)) => return Err(error),
+                Err(Refusal::Until(then)) => then,
             };
-            tracing::trace!(?cost, ?wait, "waiting for the rate limit");
-            sleep_until(now + wait).await;
+            tracing::trace!(?cost, "waiting for the rate limit");
+            tokio::select! {
+                () = sleep_until(look_again) => {}
+                () = limit_changed => {}
+            }
         }
+    }
+
+    /// Uses the meter. The clock is read under the lock, so that it sees no time
+    /// run backwards.
+    fn at_once<T>(&self, use_meter: impl FnOnce(&mut Meter, Instant) -> T) -> T {
+        let mut meter = lock(&self.shared.meter);
+        use_meter(&mut meter, Instant::now())
     }
 }
 
 impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
-            .field("limit", &self.shared.limit)
+            .field("limit", &self.limit())
             .finish_non_exhaustive()
     }
 }

@@ -150,3 +150,139 @@ proptest! {
         }
     }
 }
+
+/// What a bucket of bytes holds, found by taking.
+fn left(buckets: &mut TokenBuckets, burst: u64, now: Instant) -> u64 {
+    let (mut left, mut step) = (0, burst.next_power_of_two());
+    while step > 0 {
+        let cost = Cost {
+            events: 0,
+            bytes: step,
+        };
+        if step <= burst && buckets.try_take(cost, now).is_ok() {
+            left += step;
+        }
+        step /= 2;
+    }
+    left
+}
+
+#[test]
+fn a_change_keeps_the_tokens_as_far_as_they_fit() {
+    for (rate, burst, kept) in [
+        (1000, 1000, 400),
+        (3, 1000, 400),
+        (4_000_000_000, 4_000_000_000, 400),
+        (1000, 400, 400),
+        (1000, 399, 399),
+        (7, 1, 1),
+    ] {
+        let (mut buckets, now) = buckets(RateLimit::bytes_per_second(1000));
+        assert_eq!(buckets.try_take(Cost::new(0, 600), now), Ok(()));
+        let limit = RateLimit::bytes_per_second(rate).with_bytes_burst(burst);
+        buckets.change(&limit, now);
+        assert_eq!(left(&mut buckets, burst, now), kept, "{limit:?}");
+    }
+}
+
+#[test]
+fn time_before_a_change_counts_at_the_old_rate_and_after_it_at_the_new() {
+    let (mut buckets, start) = buckets(RateLimit::bytes_per_second(1000));
+    buckets.drain(start);
+    let change = start + Duration::from_millis(100);
+    let limit = RateLimit::bytes_per_second(10).with_bytes_burst(1000);
+    buckets.change(&limit, change);
+    let later = change + Duration::from_secs(5);
+    assert_eq!(left(&mut buckets, 1000, later), 100 + 50);
+}
+
+#[test]
+fn a_unit_that_was_not_limited_begins_full_and_one_that_is_no_more_passes() {
+    let (mut buckets, now) = buckets(RateLimit::events_per_second(10));
+    buckets.change(&RateLimit::bytes_per_second(10), now);
+    assert_eq!(buckets.try_take(Cost::new(1_000_000, 10), now), Ok(()));
+    assert!(buckets.try_take(Cost::new(0, 1), now).is_err());
+}
+
+#[test]
+fn drained_buckets_refill_at_the_rate() {
+    let (mut buckets, now) = buckets(RateLimit::throughput_units(1));
+    buckets.drain(now);
+    assert_eq!(
+        buckets.try_take(Cost::new(1, 1), now),
+        Err(Duration::from_millis(1))
+    );
+    let later = now + Duration::from_secs(1);
+    assert_eq!(buckets.try_take(Cost::new(1000, 1_000_000), later), Ok(()));
+}
+
+#[test]
+fn a_look_with_an_earlier_clock_adds_nothing() {
+    let (mut buckets, now) = buckets(RateLimit::bytes_per_second(1000));
+    let later = now + Duration::from_secs(1);
+    assert_eq!(buckets.try_take(Cost::new(0, 1000), later), Ok(()));
+    assert!(buckets.try_take(Cost::new(0, 1), now).is_err());
+    assert!(buckets.try_take(Cost::new(0, 1), later).is_err());
+}
+
+proptest! {
+    /// For all windows, whatever the limit is changed to in between:
+    /// used <= ∫ rate dt + the burst at the window's begin.
+    #[test]
+    fn no_window_exceeds_the_rates_in_it_and_one_burst(
+        steps in vec(
+            (0..2_000_000_000_u64, 0..4_294_967_296_u64, prop::option::of((rates(), rates()))),
+            1..60,
+        ),
+    ) {
+        let mut limit = (1000, 1000);
+        let (mut buckets, start) =
+            buckets(RateLimit::bytes_per_second(limit.0).with_bytes_burst(limit.1));
+        let mut now = start;
+        // By take: its bytes, the billionths refilled until then, the burst.
+        let mut taken = Vec::new();
+        let mut refilled = 0_u128;
+        for (gap, cost, change) in steps {
+            now += Duration::from_nanos(gap);
+            refilled += u128::from(gap) * u128::from(limit.0);
+            if let Some((rate, burst)) = change {
+                limit = (rate, burst);
+                let limit = RateLimit::bytes_per_second(rate).with_bytes_burst(burst);
+                buckets.change(&limit, now);
+            }
+            let bytes = cost % limit.1 + 1;
+            if buckets.try_take(Cost { events: 0, bytes }, now).is_ok() {
+                taken.push((bytes, refilled, limit.1));
+            }
+        }
+        for from in 0..taken.len() {
+            let (_, begin, burst) = taken[from];
+            let mut used = 0;
+            for &(bytes, refilled, _) in &taken[from..] {
+                used += u128::from(bytes) * 1_000_000_000;
+                let allowed = refilled - begin + u128::from(burst) * 1_000_000_000;
+                prop_assert!(used <= allowed, "{used} of {allowed}");
+            }
+        }
+    }
+
+    /// Changes back and forth cost less than a nanosecond's worth each.
+    #[test]
+    fn changes_lose_next_to_nothing(
+        rates in vec(rates(), 1..50),
+        held in 1..=1_000_000_u64,
+    ) {
+        let rate = |rate| RateLimit::bytes_per_second(rate).with_bytes_burst(1_000_000);
+        let (mut buckets, now) = buckets(rate(1));
+        let taken = Cost { events: 0, bytes: 1_000_000 - held };
+        prop_assert_eq!(buckets.try_take(taken, now), Ok(()));
+        for &it in &rates {
+            buckets.change(&rate(it), now);
+        }
+        buckets.change(&rate(1), now);
+        // 4.3 bytes at most in a nanosecond, of the largest rate.
+        let most = 5 * (rates.len() as u64 + 1);
+        let left = left(&mut buckets, 1_000_000, now);
+        prop_assert!(left <= held && left + most >= held, "{left} of {held}");
+    }
+}
