@@ -7,7 +7,7 @@
 //! A namespace's throughput units are for all of its writers, and nobody tells a
 //! writer of the others. Here another one takes 600 events/s and then 200; what
 //! is left of the unit's 1000 goes unused, or is asked for in vain. An adaptive
-//! limiter falls to 70% with each throttling and then rises little by little, so
+//! limiter falls to half with each throttling and then rises little by little, so
 //! that it finds what is left and finds it again when that changes. One line per
 //! second shows how.
 //!

@@ -41,10 +41,12 @@ const EPISODE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// asked for, at least 1 s and at most 60 s.
 ///
 /// # How to choose
-/// With the defaults and one throttle episode after another the rate swings
-/// between 70% and 100% of what the service takes, some 85% on the average, and
-/// more where the service saves up unused capacity. A longer `recovery` means
-/// fewer refusals and more time to take up capacity that another writer left.
+/// The rate swings between `decrease` and the whole of what the service takes,
+/// three quarters of it on the average by default. Where the service saves up
+/// what is unused, a second's worth on the emulator, that makes up for the rest.
+/// A longer `recovery` means fewer refusals, and more time to take up capacity
+/// that another writer left. A higher `decrease` gives less way, and is refused
+/// more often.
 ///
 /// # Examples
 /// ```
@@ -68,7 +70,7 @@ pub struct Adaptive {
 impl Default for Adaptive {
     fn default() -> Self {
         Self {
-            decrease: 0.7,
+            decrease: 0.5,
             recovery: Duration::from_secs(60),
             floor: 0.01,
         }
@@ -79,7 +81,7 @@ impl Adaptive {
     /// What is left of the rate after a throttle episode began: above 0, below 1,
     /// to a thousandth.
     ///
-    /// Defaults to 0.7, as in CUBIC (RFC 9438); TCP's own is 0.5.
+    /// Defaults to 0.5, as in TCP (RFC 5681); CUBIC (RFC 9438) takes 0.7.
     #[must_use]
     pub const fn with_decrease(mut self, factor: f64) -> Self {
         self.decrease = factor;

@@ -13,9 +13,13 @@ fn pace(options: Adaptive) -> (Pace, Instant) {
     (Pace::new(options, now).expect("valid options"), now)
 }
 
+fn to_seventy_percent() -> Adaptive {
+    Adaptive::default().with_decrease(0.7)
+}
+
 #[test]
 fn it_begins_at_the_ceiling_and_stays_there() {
-    let (pace, now) = pace(Adaptive::default());
+    let (pace, now) = pace(to_seventy_percent());
     for after in [0, 1, 1_000_000] {
         let now = now + SECOND * after;
         assert_eq!((pace.share(now), pace.next_step(now)), (1000, None));
@@ -24,7 +28,7 @@ fn it_begins_at_the_ceiling_and_stays_there() {
 
 #[test]
 fn an_episode_lowers_the_rate_once_however_many_refusals_it_has() {
-    let (mut pace, start) = pace(Adaptive::default());
+    let (mut pace, start) = pace(to_seventy_percent());
     assert!(pace.throttled(WAIT, start));
     for refusal in 0..4 {
         assert!(!pace.throttled(WAIT, start + SECOND * refusal));
@@ -36,7 +40,7 @@ fn an_episode_lowers_the_rate_once_however_many_refusals_it_has() {
 
 #[test]
 fn a_later_refusal_within_an_episode_does_not_prolong_it() {
-    let (mut pace, start) = pace(Adaptive::default());
+    let (mut pace, start) = pace(to_seventy_percent());
     assert!(pace.throttled(WAIT, start));
     assert!(!pace.throttled(60 * SECOND, start + 3 * SECOND));
     assert!(pace.throttled(WAIT, start + 4 * SECOND));
@@ -44,7 +48,7 @@ fn a_later_refusal_within_an_episode_does_not_prolong_it() {
 
 #[test]
 fn the_rate_stays_for_the_episode_and_then_grows_evenly_to_the_ceiling() {
-    let (mut pace, start) = pace(Adaptive::default());
+    let (mut pace, start) = pace(to_seventy_percent());
     pace.throttled(WAIT, start);
     for (after, share) in [(0, 700), (4, 700), (10, 800), (16, 900), (22, 1000)] {
         assert_eq!(pace.share(start + SECOND * after), share, "after {after} s");
@@ -54,7 +58,7 @@ fn the_rate_stays_for_the_episode_and_then_grows_evenly_to_the_ceiling() {
 
 #[test]
 fn it_tells_when_the_share_grows_next() {
-    let (mut pace, start) = pace(Adaptive::default());
+    let (mut pace, start) = pace(to_seventy_percent());
     pace.throttled(WAIT, start);
     let step = Duration::from_millis(60);
     assert_eq!(pace.next_step(start), Some(WAIT + step));
@@ -68,7 +72,7 @@ fn it_tells_when_the_share_grows_next() {
 #[test]
 fn an_episode_lasts_a_second_at_least_and_a_minute_at_most() {
     for (asked, lasts) in [(Duration::ZERO, SECOND), (3600 * SECOND, 60 * SECOND)] {
-        let (mut pace, start) = pace(Adaptive::default());
+        let (mut pace, start) = pace(to_seventy_percent());
         pace.throttled(asked, start);
         assert!(!pace.throttled(asked, start + lasts - Duration::from_nanos(1)));
         assert!(pace.throttled(asked, start + lasts));
