@@ -175,3 +175,70 @@ async fn drops_of_bodies() {
         (7, 4, 3)
     );
 }
+
+/// Calls back when it is woken or dropped.
+struct Caller(Box<dyn Fn() + Send + Sync>);
+
+impl Wake for Caller {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+struct CallsWhenDropped(Arc<Caller>);
+
+impl AsRef<[u8]> for CallsWhenDropped {
+    fn as_ref(&self) -> &[u8] {
+        b"calls"
+    }
+}
+
+impl Drop for CallsWhenDropped {
+    fn drop(&mut self) {
+        (self.0.0)();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_41_calls_from_wakers_and_drops_do_not_deadlock() {
+    let hub = MemoryHub::discarding(1);
+    let producer = open(&hub, BufferedProducerOptions::default()).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let caller = Arc::new(Caller(Box::new({
+        let (producer, calls) = (producer.clone(), Arc::clone(&calls));
+        move || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            producer.try_enqueue(event("from a call")).expect("room");
+            let mut context = Context::from_waker(Waker::noop());
+            let flush = std::pin::pin!(producer.flush(FOREVER));
+            assert!(flush.poll(&mut context).is_pending());
+        }
+    })));
+    let body = Bytes::from_owner(CallsWhenDropped(Arc::clone(&caller)));
+    let mut delivery = producer.send(event(body)).await.expect("room");
+    let waker = Waker::from(caller);
+    let polled = Pin::new(&mut delivery).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    // The second one covers what the calls enqueued.
+    for _ in 0..2 {
+        assert_eq!(producer.flush(FOREVER).await.pending, 0);
+    }
+    delivery.await.expect("delivered");
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    assert_eq!(hub.event_count(), 3);
+
+    // Closing and ending from there, too.
+    let closer = Arc::new(Caller(Box::new({
+        let producer = producer.clone();
+        move || {
+            let mut context = Context::from_waker(Waker::noop());
+            let close = std::pin::pin!(producer.close(FOREVER));
+            let _ = close.poll(&mut context);
+            producer.abort();
+        }
+    })));
+    let body = Bytes::from_owner(CallsWhenDropped(closer));
+    producer.enqueue(event(body)).await.expect("room");
+    let report = producer.close(FOREVER).await;
+    assert_eq!((report.accepted, report.delivered), (4, 4));
+}
