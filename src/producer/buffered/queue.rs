@@ -337,6 +337,7 @@ impl PartitionQueue {
 
     /// Adds an event that has room to the open batch, closes that if it is full,
     /// and says whether the worker is due.
+    #[inline]
     pub(super) fn push(&mut self, arrival: Arrival, todo: &mut Todo) -> Option<Delivery> {
         let full_with_it = self.open.encoded_size + arrival.size > self.limits.bytes;
         if full_with_it && !self.open.events.is_empty() {
