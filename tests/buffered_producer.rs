@@ -453,3 +453,28 @@ async fn a_transport_that_panics_harms_its_batch_alone() {
     let second = producer.send(to(0)).await.expect("send");
     second.await.expect("the worker lives");
 }
+
+#[tokio::test(start_paused = true)]
+async fn waiting_with_a_time_out_hands_the_event_back() {
+    let hub = MemoryHub::new(1);
+    hub.pause();
+    let producer = open(&hub, no_linger().with_max_events_per_partition(nonzero(1))).await;
+    producer.enqueue(to(0)).await.expect("enqueue");
+    let start = Instant::now();
+    let second = Duration::from_secs(1);
+    let late = producer.enqueue_timeout(to(0), second).await;
+    let late = late.expect_err("no room");
+    assert_eq!(*late.error.kind(), ErrorKind::Timeout);
+    assert_eq!(late.event, to(0));
+    let any = EventData::new("any");
+    let late = producer.send_timeout(any.clone(), second).await;
+    assert_eq!(late.expect_err("no room").event, any);
+    assert_eq!(start.elapsed(), 2 * second);
+
+    let mut in_time = Box::pin(producer.send_timeout(to(0), second));
+    assert!(in_time.as_mut().now_or_never().is_none());
+    hub.resume();
+    let delivery = in_time.await.expect("room in time");
+    delivery.await.expect("delivered");
+    assert_eq!(producer.close(FOREVER).await.delivered, 2);
+}

@@ -5,10 +5,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
+use eventhubs_flow::producer::buffered::{
+    BufferedProducer, BufferedProducerOptions, EventOutcome, OnFailure, OverflowPolicy,
+    PartitionGrowth,
+};
 use eventhubs_flow::transport::memory::MemoryHub;
 use eventhubs_flow::{Error, ErrorKind, EventData, PartitionId};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use proptest::prelude::*;
 use support::nonzero;
 
@@ -31,7 +34,10 @@ enum Step {
     UsePermit,
     Fail {
         fate_unknown: bool,
+        retryable: bool,
     },
+    ResumePartitions,
+    Grow,
     Pause,
     Resume,
     Flush,
@@ -51,12 +57,58 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u32..3, size).prop_map(|(partition, size)| Step::Reserve { partition, size }),
         1 => Just(Step::DropPermit),
         2 => Just(Step::UsePermit),
-        1 => any::<bool>().prop_map(|fate_unknown| Step::Fail { fate_unknown }),
+        1 => (any::<bool>(), any::<bool>())
+            .prop_map(|(fate_unknown, retryable)| Step::Fail { fate_unknown, retryable }),
+        1 => Just(Step::ResumePartitions),
+        1 => Just(Step::Grow),
         1 => Just(Step::Pause),
         2 => Just(Step::Resume),
         1 => Just(Step::Flush),
         2 => (0u64..100).prop_map(|millis| Step::Wait { millis }),
     ]
+}
+
+/// How the producer is set up.
+#[derive(Debug, Clone, Copy)]
+struct Setup {
+    overflow: OverflowPolicy,
+    on_failure: OnFailure,
+    growth: PartitionGrowth,
+    deadline: Option<Duration>,
+    in_flight: usize,
+}
+
+impl Setup {
+    /// Whether an accepted event is held until it was sent.
+    fn holds(&self) -> bool {
+        self.overflow != OverflowPolicy::DropOldest && self.deadline.is_none()
+    }
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    (
+        prop_oneof![
+            Just(OverflowPolicy::Wait),
+            Just(OverflowPolicy::Reject),
+            Just(OverflowPolicy::DropOldest)
+        ],
+        prop_oneof![Just(OnFailure::Continue), Just(OnFailure::HaltPartition)],
+        prop_oneof![
+            Just(PartitionGrowth::KeepKeys),
+            Just(PartitionGrowth::Rehash)
+        ],
+        proptest::option::of((1u64..200).prop_map(Duration::from_millis)),
+        prop_oneof![Just(1usize), Just(3)],
+    )
+        .prop_map(
+            |(overflow, on_failure, growth, deadline, in_flight)| Setup {
+                overflow,
+                on_failure,
+                growth,
+                deadline,
+                in_flight,
+            },
+        )
 }
 
 /// An event whose body begins with its number.
@@ -78,15 +130,24 @@ const PARTITION_EVENTS: usize = 6;
 const PARTITION_BYTES: usize = 2000;
 const TOTAL_BYTES: usize = 4000;
 
-async fn run(steps: Vec<Step>) {
+async fn run(setup: Setup, steps: Vec<Step>) {
     let hub = MemoryHub::new(3);
     let options = BufferedProducerOptions::default()
+        .with_overflow(setup.overflow)
+        .with_on_failure(setup.on_failure)
+        .with_partition_growth(setup.growth)
+        .with_discovery_interval(Duration::from_millis(50))
+        .with_deadline(setup.deadline)
+        .with_max_in_flight_per_partition(nonzero(setup.in_flight))
+        .with_outcome_stream(nonzero(1000))
         .with_max_events_per_partition(nonzero(PARTITION_EVENTS))
         .with_max_bytes_per_partition(nonzero(PARTITION_BYTES))
         .with_max_bytes(nonzero(TOTAL_BYTES));
     let producer = BufferedProducer::open(Arc::new(hub.producer()), options)
         .await
         .expect("open");
+    let outcomes = producer.outcomes().expect("asked for");
+    let mut failed_once = false;
     let mut accepted = Vec::new();
     let mut deliveries = Vec::new();
     let mut permits = Vec::new();
@@ -100,7 +161,7 @@ async fn run(steps: Vec<Step>) {
                 if let Ok(delivery) = producer.try_send(event) {
                     accepted.push(next);
                     deliveries.push((next, delivery));
-                    if let Some(bytes) = &mut stalled_bytes {
+                    if let Some(bytes) = stalled_bytes.as_mut().filter(|_| setup.holds()) {
                         *bytes += cost;
                         assert!(*bytes <= TOTAL_BYTES, "{bytes} bytes are held");
                     }
@@ -117,8 +178,8 @@ async fn run(steps: Vec<Step>) {
             Step::Reserve { partition, size } => {
                 let target = PartitionId::new(partition).into();
                 let reserve = producer.reserve(&target, 24 + size);
-                if let Some(permit) = reserve.now_or_never() {
-                    permits.push((permit.expect("open"), partition, size));
+                if let Some(Ok(permit)) = reserve.now_or_never() {
+                    permits.push((permit, partition, size));
                 }
             }
             Step::DropPermit => drop(permits.pop()),
@@ -129,8 +190,18 @@ async fn run(steps: Vec<Step>) {
                     accepted.push(next);
                 }
             }
-            Step::Fail { fate_unknown } => {
-                let error = Error::new(ErrorKind::Disconnected, "planted");
+            Step::ResumePartitions => resume_all(&producer),
+            Step::Grow => hub.set_partition_count(5),
+            Step::Fail {
+                fate_unknown,
+                retryable,
+            } => {
+                failed_once = true;
+                let kind = match retryable {
+                    true => ErrorKind::Disconnected,
+                    false => ErrorKind::NotFound,
+                };
+                let error = Error::new(kind, "planted");
                 hub.fail_next(
                     1,
                     if fate_unknown {
@@ -158,12 +229,18 @@ async fn run(steps: Vec<Step>) {
 
     drop(permits);
     hub.resume();
-    let last = producer.flush(Duration::MAX).await;
-    assert_eq!(last.pending, 0);
-    assert_eq!(
-        reported + last.delivered + last.failed,
-        accepted.len() as u64
-    );
+    // What was planted and has not struck.
+    hub.fail_next(0, Error::new(ErrorKind::Disconnected, "never"));
+    loop {
+        // What was planted may have halted a partition meanwhile.
+        resume_all(&producer);
+        let last = producer.flush(Duration::from_secs(1)).await;
+        reported += last.delivered + last.failed;
+        if last.pending == 0 {
+            break;
+        }
+    }
+    assert_eq!(reported, accepted.len() as u64);
     // All the room came back: the bound of one partition can be used up again.
     for _ in 0..PARTITION_EVENTS {
         producer
@@ -172,19 +249,34 @@ async fn run(steps: Vec<Step>) {
     }
     let report = producer.close(Duration::MAX).await;
     assert_eq!(report.accepted, (accepted.len() + PARTITION_EVENTS) as u64);
-    let outcomes = [
+    let sums = [
         report.delivered,
         report.rejected,
         report.failed,
+        report.expired,
         report.unknown,
+        report.dropped,
         report.returned,
     ];
-    assert_eq!(outcomes.iter().sum::<u64>(), report.accepted);
+    assert_eq!(sums.iter().sum::<u64>(), report.accepted);
+    // The stream tells the same.
+    assert_eq!(outcomes.lost().delivered + outcomes.lost().undelivered, 0);
+    let (mut delivered, mut undelivered) = (0, 0);
+    for outcome in outcomes.collect::<Vec<_>>().await {
+        match outcome {
+            EventOutcome::Delivered { events, .. } => delivered += events as u64,
+            _ => undelivered += 1,
+        }
+    }
+    assert_eq!(delivered, report.delivered);
+    assert_eq!(undelivered, report.accepted - report.delivered);
 
-    // What is stored was accepted, once, and in order in each partition.
+    // What is stored was accepted, once, and in order in each partition unless a
+    // batch was sent again behind others.
+    let is_ordered = setup.in_flight == 1 || !failed_once;
     let stored = hub.received();
     assert_eq!(stored.len() as u64, report.delivered);
-    let mut last_in = [None; 3];
+    let mut last_in = [None; 5];
     let mut seen = std::collections::HashSet::new();
     for event in stored
         .iter()
@@ -193,7 +285,10 @@ async fn run(steps: Vec<Step>) {
         let number = number(event.body());
         assert!(accepted.contains(&number) && seen.insert(number));
         let last = &mut last_in[event.partition().number() as usize];
-        assert!(last.is_none_or(|last| last < number), "out of order");
+        assert!(
+            !is_ordered || last.is_none_or(|last| last < number),
+            "out of order"
+        );
         *last = Some(number);
     }
     // Deliveries agree with what is stored.
@@ -203,16 +298,29 @@ async fn run(steps: Vec<Step>) {
     }
 }
 
+fn resume_all(producer: &BufferedProducer) {
+    for partition in producer.halted() {
+        assert!(producer.resume(partition));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn outcomes_order_and_room_are_conserved(steps in proptest::collection::vec(step(), 1..80)) {
+    fn outcomes_order_and_room_are_conserved(
+        setup in setup(),
+        steps in proptest::collection::vec(step(), 1..80),
+    ) {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime")
-            .block_on(run(steps));
+            .block_on(async {
+                let hour = Duration::from_secs(3600);
+                let run = tokio::time::timeout(hour, run(setup, steps));
+                run.await.expect("it ends");
+            });
     }
 }

@@ -174,13 +174,18 @@ impl Buffer {
             return Err(Refusal::Full(arrival));
         }
         let sticky = self.sticky.load(Ordering::Relaxed);
-        for partition in self.turn() {
+        // Nearly always it has room.
+        if self.takes_any(sticky) {
+            match self.try_push(Place::unkeyed(sticky), arrival) {
+                Err(Refusal::Full(refused)) => arrival = refused,
+                result => return result,
+            }
+        }
+        for partition in self.turn().filter(|partition| *partition != sticky) {
             match self.try_push(Place::unkeyed(partition), arrival) {
                 Err(Refusal::Full(refused)) => arrival = refused,
                 result => {
-                    if partition != sticky {
-                        self.move_sticky(sticky, partition);
-                    }
+                    self.move_sticky(sticky, partition);
                     return result;
                 }
             }
@@ -188,6 +193,7 @@ impl Buffer {
         Err(Refusal::Full(arrival))
     }
 
+    #[inline]
     fn try_push(&self, place: Place, arrival: Arrival) -> Result<Option<Delivery>, Refusal> {
         let mut todo = Todo::default();
         let result = {

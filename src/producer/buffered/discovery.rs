@@ -65,17 +65,20 @@ impl Discovery {
     async fn grow(&self, count: u32) {
         let before = self.buffer.count();
         tracing::info!(before, count, growth = ?self.growth, "the hub has more partitions");
+        if self.growth == PartitionGrowth::Rehash {
+            // Before the new ones can be seen: from then on no key is placed as
+            // it was.
+            self.buffer.partitions.hold_keys();
+        }
         self.buffer.grow(count);
         self.start_workers(before);
-        match self.growth {
-            PartitionGrowth::KeepKeys => {}
-            PartitionGrowth::Rehash => self.rehash().await,
+        if self.growth == PartitionGrowth::Rehash {
+            self.place_keys().await;
         }
     }
 
     /// Gives keys new places, once all events under the old ones have outcomes.
-    async fn rehash(&self) {
-        self.buffer.partitions.hold_keys();
+    async fn place_keys(&self) {
         for tally in self.buffer.cut() {
             tally.settled().await;
         }

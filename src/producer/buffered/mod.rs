@@ -9,8 +9,9 @@
 //!              route                 full · linger · pressure · flush · close
 //! enqueue ──▶ partition 0: [open batch] ──▶ [ready] ──▶ worker ──▶ transport
 //!  send   ──▶ partition 1: [open batch] ──▶ [ready] ──▶ worker ──▶ transport
-//!                 │
-//!                 └── no room: wait in turn (`enqueue`), refuse (`try_enqueue`)
+//!                 │                            │
+//!                 │                            └── deadline passed: expired
+//!                 └── no room: wait in turn, refuse, or drop the oldest
 //! ```
 //!
 //! # What closes a batch
@@ -22,18 +23,29 @@
 //!
 //! While a batch is in flight the next one fills.
 //!
+//! # When there is no room
+//! [`OverflowPolicy`] says whether callers wait (first come, first served in each
+//! partition), are refused, or displace the oldest events. Room is held until
+//! the outcome. Partitions that are stuck cannot hold all of the total bound: half
+//! of each partition's fair share is kept for it, as far as the total is twice
+//! one partition's bound.
+//!
 //! # Where events go
 //! To the partition they name; to the one that their key maps to (the key goes
 //! along); else to one partition until its batch closes, then to the next,
-//! passing over those without room.
+//! passing over those without room and those that are halted. The hub is asked
+//! for its partitions every 10 s; [`PartitionGrowth`] says what becomes of keys
+//! when there are more.
 //!
 //! # Outcomes
 //! Accepting an event is not delivering it. Every accepted event gets exactly
-//! one outcome, and room is held until then: a [`Delivery`] resolves to it, a
-//! [`FlushReport`] and a [`CloseReport`] count it. A batch whose attempt
-//! failed is sent again, in its place: past the throttle gate when the service is
-//! busy, after a backoff when something broke, in smaller batches when it was too
-//! large. What is refused for good is not.
+//! one outcome: a [`Delivery`] resolves to it, a [`FlushReport`] and a
+//! [`CloseReport`] count it, and a stream of [`Outcomes`] tells it to whoever
+//! wants to see all. A batch whose attempt failed is sent again, in its place:
+//! past the throttle gate when the service is busy, after a backoff when
+//! something broke, in smaller batches when it was too large. What is refused for
+//! good is not; [`OnFailure`] says whether its partition goes on. An event with a
+//! deadline is given up once that has passed.
 //!
 //! # A busy service
 //! All partitions wait at one [`ThrottleGate`](crate::producer::ThrottleGate),
@@ -42,8 +54,17 @@
 //! is set.
 //!
 //! # Order
-//! First in, first out per partition: one batch of a partition is in flight at a
-//! time, and events are accepted in the order in which calls are made.
+//! First in, first out per partition, and events are accepted in the order in
+//! which calls are made. That takes one batch of a partition in flight at a time,
+//! which is the default; with
+//! [more](BufferedProducerOptions::with_max_in_flight_per_partition) a batch that
+//! is sent again arrives behind later ones.
+//!
+//! # Panics in code of yours
+//! Wakers, drops of bodies and the transport are called with no lock held and
+//! behind a shield: a panic there ends that call and nothing else. A transport
+//! that panics leaves its batch [`Unknown`](UndeliveredReason::Unknown). (Built
+//! with `panic = "abort"` there is no shield.)
 //!
 //! # When not to use it
 //! Where each event must be acknowledged before the next one is made, a batch of

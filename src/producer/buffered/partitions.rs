@@ -110,6 +110,7 @@ impl Partitions {
         }
     }
 
+    #[inline]
     pub(super) fn get(&self, number: u32) -> &Partition {
         &self.list[number as usize]
     }

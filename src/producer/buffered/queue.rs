@@ -77,7 +77,10 @@ pub(super) struct PartitionQueue {
     /// What the transport takes at all, in encoded bytes.
     largest_event: usize,
     lingers: bool,
+    /// What is admitted and has no outcome.
     used: Cost,
+    /// The part of it that waits in `open` and `ready`.
+    queued: Cost,
     lease: Cost,
     open: Batch,
     open_number: u64,
@@ -112,6 +115,7 @@ impl PartitionQueue {
             largest_event: BatchLimits::STANDARD.bytes,
             lingers,
             used: Cost::default(),
+            queued: Cost::default(),
             lease: Cost::default(),
             open: Batch::new(Arc::clone(&tally)),
             open_number: 0,
@@ -178,8 +182,9 @@ impl PartitionQueue {
         Err(ticket)
     }
 
-    pub(super) fn cancel(&mut self, ticket: u64) {
-        self.waiters.remove(&ticket);
+    /// Ends a wait; what is left of it is to be dropped without the lock.
+    pub(super) fn cancel(&mut self, ticket: u64) -> Option<Waiter> {
+        self.waiters.remove(&ticket)
     }
 
     /// Takes room, from the lease where it suffices. Where there is none, the
@@ -249,9 +254,8 @@ impl PartitionQueue {
     /// their own, with no room to give back.
     pub(super) fn displace(&mut self, cost: Cost) -> Result<Vec<Batch>, Full> {
         let limit = self.bound.min(self.lease);
-        let waiting = self.ready.iter().map(|batch| batch.bill.cost);
-        let waiting = waiting.fold(self.open.bill.cost, |sum, cost| sum + cost);
-        if !(self.used - waiting).saturating_add(cost).fits(limit) {
+        let taken = self.used - self.queued;
+        if !taken.saturating_add(cost).fits(limit) {
             return Err(Full);
         }
         let mut displaced = Vec::new();
@@ -263,7 +267,9 @@ impl PartitionQueue {
             }
             let excess = used.saturating_sub(limit);
             for mut batch in self.split_oldest(excess) {
-                self.used -= std::mem::take(&mut batch.bill.cost);
+                let cost = std::mem::take(&mut batch.bill.cost);
+                self.used -= cost;
+                self.queued -= cost;
                 displaced.push(batch);
             }
         }
@@ -305,6 +311,9 @@ impl PartitionQueue {
             expired.push(part);
             expired.extend(self.take_emptied_open());
         }
+        for batch in &expired {
+            self.queued -= batch.bill.cost;
+        }
         let deadlines = self.ready.iter().chain([&self.open]);
         self.first_deadline = deadlines.filter_map(Batch::first_deadline).min();
         expired
@@ -328,6 +337,7 @@ impl PartitionQueue {
 
     /// Adds an event that has room to the open batch, closes that if it is full,
     /// and says whether the worker is due.
+    #[inline]
     pub(super) fn push(&mut self, arrival: Arrival, todo: &mut Todo) -> Option<Delivery> {
         let full_with_it = self.open.encoded_size + arrival.size > self.limits.bytes;
         if full_with_it && !self.open.events.is_empty() {
@@ -344,6 +354,7 @@ impl PartitionQueue {
             self.first_deadline = Some(deadline);
             todo.alarm = true;
         }
+        self.queued += arrival.cost();
         let delivery = self.open.push(arrival);
         let full = self.open.events.len() >= self.limits.events
             || self.open.encoded_size >= self.limits.bytes;
@@ -437,7 +448,9 @@ impl PartitionQueue {
         if self.ready.is_empty() {
             self.close_open(todo);
         }
-        self.ready.pop_front()
+        let batch = self.ready.pop_front()?;
+        self.queued -= batch.bill.cost;
+        Some(batch)
     }
 
     /// Everything that was not taken.
@@ -445,6 +458,7 @@ impl PartitionQueue {
         if !self.open.events.is_empty() {
             self.close_open(&mut Todo::default());
         }
+        self.queued = Cost::default();
         self.ready.drain(..).collect()
     }
 

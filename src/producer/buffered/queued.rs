@@ -91,6 +91,7 @@ impl Batch {
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, arrival: Arrival) -> Option<Delivery> {
         let cost = arrival.cost();
         let Arrival {

@@ -18,11 +18,11 @@ pub(super) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
-/// Drops events one by one: a body's drop may be the user's.
+/// Drops events one by one: a body's drop may be the user's. One that panics
+/// costs the others nothing but another shield.
 pub(super) fn discard(events: impl IntoIterator<Item = EventData>) {
-    for event in events {
-        shielded(|| drop(event));
-    }
+    let mut events = events.into_iter();
+    while shielded(|| events.by_ref().for_each(drop)).is_none() {}
 }
 
 /// A future that is not ours: resolves to `None` if it panics. It is dropped

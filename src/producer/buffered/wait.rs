@@ -49,10 +49,12 @@ impl AnyWaiters {
         Ok(ticket)
     }
 
-    fn cancel(&self, ticket: u64) {
+    /// Ends a wait; what is left of it is to be dropped without the lock.
+    fn cancel(&self, ticket: u64) -> Option<Waiter> {
         let mut queue = lock(&self.queue);
-        queue.waiters.remove(&ticket);
+        let waiter = queue.waiters.remove(&ticket);
         self.count.store(queue.waiters.len(), Ordering::Relaxed);
+        waiter
     }
 
     /// Admits those who wait into a partition, as far as it has room and is not
@@ -99,14 +101,15 @@ struct Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        match self.partition {
-            None => self.buffer.any.cancel(self.ticket),
-            Some(partition) => {
-                lock(&self.buffer.partition(partition).queue).cancel(self.ticket);
-                // A smaller one may fit where this one did not.
-                self.buffer.serve(partition);
-            }
-        }
+        let Some(partition) = self.partition else {
+            let waiter = self.buffer.any.cancel(self.ticket);
+            drop(waiter);
+            return;
+        };
+        let waiter = lock(&self.buffer.partition(partition).queue).cancel(self.ticket);
+        drop(waiter);
+        // A smaller one may fit where this one did not.
+        self.buffer.serve(partition);
     }
 }
 
