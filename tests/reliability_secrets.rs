@@ -5,7 +5,7 @@
 mod amqp_support;
 
 use std::error::Error as StdError;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -61,7 +61,7 @@ impl Output {
     }
 
     /// Prints an error with all its sources, for people and for developers.
-    fn tell(&self, error: &(impl StdError + Display + ?Sized)) {
+    fn tell(&self, error: &(impl StdError + ?Sized)) {
         writeln!(self.clone(), "told: {error}").unwrap();
         self.show(error);
         let mut source = error.source();
@@ -347,7 +347,7 @@ async fn row_49_no_public_type_shows_an_event() {
     let output = Output::default();
     let error = || Error::new(ErrorKind::BufferFull, "full");
     output.show(&event());
-    for (_, value) in event().properties() {
+    for value in event().properties().values() {
         output.show(value);
     }
     output.show(event().message_properties());
