@@ -201,12 +201,20 @@ impl Connection {
         };
         let what = self.what("closing the connection to");
         let was_up = !open.handle.is_closed();
-        match timeout(CLOSE_TIMEOUT, open.handle.close()).await {
+        let limit = CLOSE_TIMEOUT.min(self.try_timeout);
+        match timeout(limit, open.handle.close()).await {
             // The stack takes frames that cross its close for a fault.
             Ok(Err(amqp::Error::IllegalState)) if was_up => Ok(()),
             Ok(closed) => closed.map_err(|error| error.into_error(&what)),
-            Err(_) => Err(timed_out(&what, CLOSE_TIMEOUT)),
+            Err(_) => Err(timed_out(&what, limit)),
         }
+    }
+
+    /// Waits until the connection is closed for good.
+    pub(super) async fn closed(&self) {
+        let mut closed = self.closed.subscribe();
+        // It cannot fail: the other end is here.
+        let _ = closed.wait_for(|closed| *closed).await;
     }
 
     /// An error in the light of whether we closed the connection ourselves.

@@ -26,6 +26,11 @@ use crate::transport::{
 /// used. Calls overlap on a link: up to 256 batches are in flight at once. A link
 /// that broke fails the calls it carried; the next call attaches a new one.
 ///
+/// Closing it gives half a second to what is under way. What the service has not
+/// acknowledged by then fails with [`ErrorKind::Closed`], its fate unknown; what
+/// was not transferred is refused. Closing the [`EventHub`](crate::EventHub)
+/// gives it no time.
+///
 /// An operation that takes longer than the try time-out (60 s) fails with
 /// [`ErrorKind::Timeout`].
 ///
@@ -97,11 +102,8 @@ impl AmqpProducer {
             match timeout_at(deadline, requests.send(request)).await {
                 Ok(Ok(())) => {
                     drop(requests);
-                    let lost = |_| {
-                        Error::new(ErrorKind::Disconnected, "the sender link is gone")
-                            .with_unknown_fate()
-                    };
-                    return answer.await.map_err(lost)??.outcome().await;
+                    let in_flight = answer.await.map_err(|_| self.unanswered())??;
+                    return in_flight.outcome(&self.connection).await;
                 }
                 Ok(Err(mpsc::error::SendError(refused))) => request = refused,
                 Err(_) => return Err(timed_out("waiting for the sender link", limit)),
@@ -109,6 +111,17 @@ impl AmqpProducer {
         }
         let message = "the sender link breaks as soon as it is attached";
         Err(Error::new(ErrorKind::Disconnected, message))
+    }
+
+    /// Why a link is gone without an answer.
+    fn unanswered(&self) -> Error {
+        match self.links().closed {
+            // Before the transfer was whole.
+            true => Error::closed("producer"),
+            false => {
+                Error::new(ErrorKind::Disconnected, "the sender link is gone").with_unknown_fate()
+            }
+        }
     }
 }
 

@@ -19,11 +19,11 @@ use fe2o3_amqp::link::delivery::{DeliveryFut, Sendable};
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::SenderSettleMode;
 use fe2o3_amqp::types::messaging::{Batch, Data, Outcome};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use super::connection::{CLOSE_TIMEOUT, Connection, timed_out};
+use super::connection::{Connection, timed_out};
 use super::errors::{ServiceError, Spoken};
 use super::node::link_name;
 use crate::error::{Error, ErrorKind};
@@ -34,10 +34,25 @@ const QUEUED: usize = 64;
 /// Transfers of one link whose outcome is not known yet.
 const IN_FLIGHT: u32 = 256;
 
+/// How long what is under way when a link is closed may take to be transferred
+/// and acknowledged: many round trips.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
+
+/// How far a link has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Phase {
+    Open,
+    /// It ends when nothing is under way any more.
+    Closing,
+    /// It has ended: nobody waits for outcomes any more.
+    Released,
+}
+
 /// The way to a sender link.
 #[derive(Debug)]
 pub(super) struct SenderLink {
     requests: mpsc::Sender<Request>,
+    phase: Arc<watch::Sender<Phase>>,
     task: JoinHandle<()>,
 }
 
@@ -56,6 +71,7 @@ pub(super) struct InFlight {
     address: Arc<str>,
     deadline: Instant,
     limit: Duration,
+    phase: watch::Receiver<Phase>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -87,12 +103,15 @@ impl SenderLink {
         max_message_size: Arc<AtomicU64>,
     ) -> Self {
         let (requests, queue) = mpsc::channel(QUEUED);
+        let phase = Arc::new(watch::Sender::new(Phase::Open));
         let link = Link {
             address: address.into(),
             places: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
+            phase: Arc::clone(&phase),
         };
         Self {
             requests,
+            phase,
             task: tokio::spawn(link.run(connection, queue, max_message_size)),
         }
     }
@@ -102,8 +121,10 @@ impl SenderLink {
         &self.requests
     }
 
-    /// Transfers what is queued, waits for the outcomes and closes the link.
+    /// Transfers what is queued, waits for the outcomes and closes the link. What
+    /// a service that does not answer leaves over is released.
     pub(super) async fn close(self) {
+        self.phase.send_replace(Phase::Closing);
         drop(self.requests);
         // It panics never, and is not aborted.
         let _ = self.task.await;
@@ -111,14 +132,20 @@ impl SenderLink {
 }
 
 impl InFlight {
-    /// Waits for the outcome, until the deadline.
-    pub(super) async fn outcome(self) -> Result<(), Error> {
+    /// Waits for the outcome, until the deadline or a close.
+    pub(super) async fn outcome(mut self, connection: &Connection) -> Result<(), Error> {
         let what = format!("sending to {}", self.address);
-        match timeout_at(self.deadline, self.delivery).await {
-            Ok(Ok(outcome)) => read(outcome, &what),
-            Ok(Err(error)) => Err(error.into_error(&what).with_unknown_fate()),
-            Err(_) => Err(timed_out(&what, self.limit).with_unknown_fate()),
-        }
+        let error = tokio::select! {
+            biased;
+            outcome = self.delivery => match outcome {
+                Ok(outcome) => return read(outcome, &what),
+                Err(error) => error.into_error(&what),
+            },
+            () = reached(&mut self.phase, Phase::Released) => Error::closed("producer"),
+            () = connection.closed() => Error::closed("event hub"),
+            () = sleep_until(self.deadline) => timed_out(&what, self.limit),
+        };
+        Err(error.with_unknown_fate())
     }
 }
 
@@ -144,9 +171,37 @@ fn read(outcome: Outcome, what: &str) -> Result<(), Error> {
     }
 }
 
+/// Waits until a link has come so far, which may be never.
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
+        // It broke: the deliveries tell why.
+        std::future::pending().await
+    }
+}
+
+async fn attach(
+    connection: Arc<Connection>,
+    address: Arc<str>,
+) -> Result<(SessionHandle<()>, fe2o3_amqp::Sender), Error> {
+    let what = format!("attaching a sender to {address}");
+    let limit = connection.try_timeout();
+    let mut session = connection.session().await?.session;
+    let attaching = fe2o3_amqp::Sender::builder()
+        .name(link_name(&address))
+        .target(&*address)
+        .sender_settle_mode(SenderSettleMode::Unsettled)
+        .attach(&mut session);
+    match timeout(limit, attaching).await {
+        Ok(Ok(sender)) => Ok((session, sender)),
+        Ok(Err(error)) => Err(error.into_error(&what)),
+        Err(_) => Err(timed_out(&what, limit)),
+    }
+}
+
 struct Link {
     address: Arc<str>,
     places: Arc<Semaphore>,
+    phase: Arc<watch::Sender<Phase>>,
 }
 
 impl Link {
@@ -156,18 +211,21 @@ impl Link {
         mut queue: mpsc::Receiver<Request>,
         max_message_size: Arc<AtomicU64>,
     ) {
-        let error = match self.attach(&connection).await {
-            Ok((session, sender)) => {
-                let size = sender.max_message_size().unwrap_or(u64::MAX);
-                max_message_size.store(size, Ordering::Relaxed);
-                tracing::debug!(address = %self.address, size, "sender attached");
-                match self.serve(sender, &mut queue).await {
-                    Ok(()) => return,
-                    Err(error) => {
-                        drop(session);
-                        error
-                    }
-                }
+        let mut phase = self.phase.subscribe();
+        let settle_time = async {
+            reached(&mut phase, Phase::Closing).await;
+            sleep(SETTLE_TIME).await;
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = self.serve(&connection, &mut queue, &max_message_size) => ended,
+            () = settle_time => Ok(()),
+            () = connection.closed() => Err(Error::closed("event hub")),
+        };
+        let error = match ended {
+            Ok(()) => {
+                self.phase.send_replace(Phase::Released);
+                Error::closed("producer")
             }
             Err(error) => error,
         };
@@ -179,34 +237,22 @@ impl Link {
         }
     }
 
-    async fn attach(
-        &self,
-        connection: &Arc<Connection>,
-    ) -> Result<(SessionHandle<()>, fe2o3_amqp::Sender), Error> {
-        let what = format!("attaching a sender to {}", self.address);
-        let limit = connection.try_timeout();
-        let mut session = connection.session().await?.session;
-        let attaching = fe2o3_amqp::Sender::builder()
-            .name(link_name(&self.address))
-            .target(&*self.address)
-            .sender_settle_mode(SenderSettleMode::Unsettled)
-            .attach(&mut session);
-        match timeout(limit, attaching).await {
-            Ok(Ok(sender)) => Ok((session, sender)),
-            Ok(Err(error)) => Err(error.into_error(&what)),
-            Err(_) => Err(timed_out(&what, limit)),
-        }
-    }
-
-    /// Transfers what is asked for, until nobody can ask any more.
+    /// Attaches the link, transfers what is asked for until nobody can ask any
+    /// more, and closes it once all of that is settled.
     ///
     /// # Errors
     /// What ended the link before.
     async fn serve(
         &self,
-        mut sender: fe2o3_amqp::Sender,
+        connection: &Arc<Connection>,
         queue: &mut mpsc::Receiver<Request>,
+        max_message_size: &AtomicU64,
     ) -> Result<(), Error> {
+        let attaching = attach(Arc::clone(connection), Arc::clone(&self.address));
+        let (_session, mut sender) = connection.in_task(attaching).await?;
+        let size = sender.max_message_size().unwrap_or(u64::MAX);
+        max_message_size.store(size, Ordering::Relaxed);
+        tracing::debug!(address = %self.address, size, "sender attached");
         loop {
             tokio::select! {
                 biased;
@@ -219,10 +265,10 @@ impl Link {
                 }
             }
         }
-        let settled = self.places.acquire_many(IN_FLIGHT);
-        // Whether all is settled and the close answered or not: this was the end.
-        let _ = timeout(CLOSE_TIMEOUT, settled).await;
-        let _ = timeout(CLOSE_TIMEOUT, sender.close()).await;
+        // It is never closed: all places are free once all is settled.
+        let _ = self.places.acquire_many(IN_FLIGHT).await;
+        // Whether the close is answered or not: this was the end.
+        let _ = sender.close().await;
         Ok(())
     }
 
@@ -257,6 +303,7 @@ impl Link {
                     address: Arc::clone(&self.address),
                     deadline,
                     limit,
+                    phase: self.phase.subscribe(),
                     _place: place,
                 };
                 let _ = reply.send(Ok(in_flight));
