@@ -155,22 +155,25 @@ impl Connection {
     /// Begins a session, for one link.
     pub(super) async fn session(self: &Arc<Self>) -> Result<Begun, Error> {
         let this = Arc::clone(self);
-        self.in_task(async move {
-            let mut state = this.lock_open().await?;
-            state.begin().await
-        })
-        .await
+        self.in_task(async move { this.begin().await.map(|(_, begun)| begun) })
+            .await
     }
 
     /// The management node.
     pub(super) async fn management(self: &Arc<Self>) -> Result<Arc<Mutex<Node>>, Error> {
         let this = Arc::clone(self);
         self.in_task(async move {
-            let mut state = this.lock_open().await?;
-            if let Some(node) = state.open.as_ref().and_then(|open| open.management.clone()) {
+            let state = this.lock_open().await?;
+            if let Some(node) = state.management() {
                 return Ok(node);
             }
-            let node = Node::new(state.begin().await?.session, management::ADDRESS);
+            drop(state);
+            let (mut state, begun) = this.begin().await?;
+            // Another may have come first.
+            if let Some(node) = state.management() {
+                return Ok(node);
+            }
+            let node = Node::new(begun.session, management::ADDRESS);
             let node = Arc::new(Mutex::new(node));
             if let Some(open) = &mut state.open {
                 open.management = Some(Arc::clone(&node));
@@ -253,6 +256,22 @@ impl Connection {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => Err(Error::new(ErrorKind::Disconnected, what).with_source(error)),
             Err(_) => Err(timed_out(&what, self.try_timeout)),
+        }
+    }
+
+    /// Begins a session on the connection, which is up afterwards.
+    async fn begin(&self) -> Result<(MutexGuard<'_, State>, Begun), Error> {
+        let mut state = self.lock_open().await?;
+        match state.begin().await {
+            // It was about to go when it was asked: one more.
+            Err(error) if error.kind() == &ErrorKind::Disconnected => {
+                state.open = None;
+                drop(state);
+                state = self.lock_open().await?;
+                let begun = state.begin().await?;
+                Ok((state, begun))
+            }
+            begun => begun.map(|begun| (state, begun)),
         }
     }
 
@@ -346,6 +365,10 @@ impl Connection {
 }
 
 impl State {
+    fn management(&self) -> Option<Arc<Mutex<Node>>> {
+        self.open.as_ref()?.management.clone()
+    }
+
     async fn begin(&mut self) -> Result<Begun, Error> {
         let what = "beginning a session";
         let Some(open) = &mut self.open else {

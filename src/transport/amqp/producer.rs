@@ -95,32 +95,22 @@ impl AmqpProducer {
         }
         let limit = self.connection.try_timeout();
         let deadline = Instant::now() + limit;
-        let (mut request, answer) = Request::new(codec::encode(batch), deadline, limit);
-        // A link that went before it took the request has not tried it: one more.
-        for _ in 0..2 {
-            let requests = self.requests(batch.target())?;
-            match timeout_at(deadline, requests.send(request)).await {
-                Ok(Ok(())) => {
-                    drop(requests);
-                    let in_flight = answer.await.map_err(|_| self.unanswered())??;
-                    return in_flight.outcome(&self.connection).await;
-                }
-                Ok(Err(mpsc::error::SendError(refused))) => request = refused,
-                Err(_) => return Err(timed_out("waiting for the sender link", limit)),
-            }
+        let (request, answer) = Request::new(codec::encode(batch), deadline, limit);
+        let requests = self.requests(batch.target())?;
+        match timeout_at(deadline, requests.send(request)).await {
+            Ok(Ok(())) => drop(requests),
+            Ok(Err(_)) => return Err(self.unanswered()),
+            Err(_) => return Err(timed_out("waiting for the sender link", limit)),
         }
-        let message = "the sender link breaks as soon as it is attached";
-        Err(Error::new(ErrorKind::Disconnected, message))
+        let in_flight = answer.await.map_err(|_| self.unanswered())??;
+        in_flight.outcome(&self.connection).await
     }
 
-    /// Why a link is gone without an answer.
+    /// Why a link's task is gone without an answer: before a transfer was whole.
     fn unanswered(&self) -> Error {
         match self.links().closed {
-            // Before the transfer was whole.
             true => Error::closed("producer"),
-            false => {
-                Error::new(ErrorKind::Disconnected, "the sender link is gone").with_unknown_fate()
-            }
+            false => Error::new(ErrorKind::Disconnected, "the sender link is gone"),
         }
     }
 }

@@ -4,6 +4,10 @@
 //! on whoever asked for it. The task hands each transfer to the session and goes
 //! on to the next one; who asked gets the delivery back and awaits the outcome.
 //!
+//! The link is attached when there is something to transfer. It may break at any
+//! time: that fails what it carried; what still waits in the queue goes, in its
+//! order, over the next one.
+//!
 //! ```text
 //! send_batch ─ request ─> queue ─> task ─ transfer ─> session
 //!     ^                             |
@@ -24,8 +28,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::connection::{Connection, timed_out};
-use super::errors::{ServiceError, Spoken};
+use super::errors::Spoken;
 use super::node::link_name;
+use super::outcome;
 use crate::error::{Error, ErrorKind};
 
 /// Requests that wait for the link to take them.
@@ -62,7 +67,16 @@ pub(super) struct Request {
     deadline: Instant,
     /// How far away the deadline was.
     limit: Duration,
+    /// Whether a link broke before it had taken it.
+    again: bool,
     reply: oneshot::Sender<Result<InFlight, Error>>,
+}
+
+/// A link that ended before it was closed.
+struct Broken {
+    error: Error,
+    /// What it did not transfer, which the next one may.
+    untransferred: Option<Request>,
 }
 
 /// A batch that was transferred whole.
@@ -87,14 +101,27 @@ impl Request {
             batch,
             deadline,
             limit,
+            again: false,
             reply,
         };
         (request, answer)
     }
+
+    fn refuse(self, error: Error) {
+        // Who has gone does not miss the answer.
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// Refuses all that waits in a queue.
+fn refuse(queue: &mut mpsc::Receiver<Request>, error: &Error) {
+    while let Ok(request) = queue.try_recv() {
+        request.refuse(error.clone());
+    }
 }
 
 impl SenderLink {
-    /// Starts a link to an address; it is attached before its first transfer.
+    /// Starts the task of a link to an address.
     ///
     /// `max_message_size` is set to what the service states, in bytes.
     pub(super) fn start(
@@ -116,7 +143,7 @@ impl SenderLink {
         }
     }
 
-    /// The queue of requests; it is closed once the link is gone.
+    /// The queue of requests; it is closed once the task is gone.
     pub(super) fn requests(&self) -> &mpsc::Sender<Request> {
         &self.requests
     }
@@ -138,43 +165,21 @@ impl InFlight {
         let error = tokio::select! {
             biased;
             outcome = self.delivery => match outcome {
-                Ok(outcome) => return read(outcome, &what),
+                Ok(outcome) => return outcome::read(outcome, &what),
                 Err(error) => error.into_error(&what),
             },
-            () = reached(&mut self.phase, Phase::Released) => Error::closed("producer"),
             () = connection.closed() => Error::closed("event hub"),
+            () = reached(&mut self.phase, Phase::Released) => Error::closed("producer"),
             () = sleep_until(self.deadline) => timed_out(&what, self.limit),
         };
         Err(error.with_unknown_fate())
     }
 }
 
-/// What an outcome means: only one of them is success.
-fn read(outcome: Outcome, what: &str) -> Result<(), Error> {
-    match outcome {
-        Outcome::Accepted(_) => Ok(()),
-        Outcome::Rejected(rejected) => {
-            let word = match &rejected.error {
-                Some(error) => ServiceError::from(error),
-                None => ServiceError {
-                    condition: "rejected without a condition".into(),
-                    text: String::new(),
-                },
-            };
-            Err(word.into_error(what))
-        }
-        // Released or modified: not stored, as far as one can know.
-        _ => {
-            let message = format!("{what}: the service gave the batch back unacknowledged");
-            Err(Error::new(ErrorKind::NotAcknowledged, message).with_unknown_fate())
-        }
-    }
-}
-
 /// Waits until a link has come so far, which may be never.
 async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
-        // It broke: the deliveries tell why.
+        // The task is gone with its runtime.
         std::future::pending().await
     }
 }
@@ -216,54 +221,78 @@ impl Link {
             reached(&mut phase, Phase::Closing).await;
             sleep(SETTLE_TIME).await;
         };
-        let ended = tokio::select! {
+        let error = tokio::select! {
             biased;
-            ended = self.serve(&connection, &mut queue, &max_message_size) => ended,
-            () = settle_time => Ok(()),
-            () = connection.closed() => Err(Error::closed("event hub")),
+            () = self.work(&connection, &mut queue, &max_message_size) => Error::closed("producer"),
+            () = settle_time => Error::closed("producer"),
+            () = connection.closed() => Error::closed("event hub"),
         };
-        let error = match ended {
-            Ok(()) => {
-                self.phase.send_replace(Phase::Released);
-                Error::closed("producer")
-            }
-            Err(error) => error,
-        };
-        tracing::debug!(address = %self.address, %error, "sender gone");
+        self.phase.send_replace(Phase::Released);
         queue.close();
-        while let Some(request) = queue.recv().await {
-            // Who has gone does not miss the answer.
-            let _ = request.reply.send(Err(error.clone()));
+        refuse(&mut queue, &error);
+    }
+
+    /// Transfers what is asked for, over one link after the other, until nobody
+    /// can ask any more.
+    async fn work(
+        &self,
+        connection: &Arc<Connection>,
+        queue: &mut mpsc::Receiver<Request>,
+        max_message_size: &AtomicU64,
+    ) {
+        let mut untransferred = None;
+        loop {
+            let request = match untransferred.take() {
+                Some(request) => request,
+                None => match queue.recv().await {
+                    Some(request) => request,
+                    None => return,
+                },
+            };
+            let attaching = attach(Arc::clone(connection), Arc::clone(&self.address));
+            let (session, sender) = match connection.in_task(attaching).await {
+                Ok(attached) => attached,
+                Err(error) => {
+                    tracing::debug!(address = %self.address, %error, "sender not attached");
+                    request.refuse(error.clone());
+                    // They have waited for it, too.
+                    refuse(queue, &error);
+                    continue;
+                }
+            };
+            let size = sender.max_message_size().unwrap_or(u64::MAX);
+            max_message_size.store(size, Ordering::Relaxed);
+            tracing::debug!(address = %self.address, size, "sender attached");
+            if let Err(broken) = self.serve(sender, request, queue).await {
+                tracing::debug!(address = %self.address, error = %broken.error, "sender gone");
+                untransferred = broken.untransferred;
+            }
+            drop(session);
         }
     }
 
-    /// Attaches the link, transfers what is asked for until nobody can ask any
-    /// more, and closes it once all of that is settled.
+    /// Transfers what is asked for until nobody can ask any more, and closes the
+    /// link once all of that is settled.
     ///
     /// # Errors
     /// What ended the link before.
     async fn serve(
         &self,
-        connection: &Arc<Connection>,
+        mut sender: fe2o3_amqp::Sender,
+        first: Request,
         queue: &mut mpsc::Receiver<Request>,
-        max_message_size: &AtomicU64,
-    ) -> Result<(), Error> {
-        let attaching = attach(Arc::clone(connection), Arc::clone(&self.address));
-        let (_session, mut sender) = connection.in_task(attaching).await?;
-        let size = sender.max_message_size().unwrap_or(u64::MAX);
-        max_message_size.store(size, Ordering::Relaxed);
-        tracing::debug!(address = %self.address, size, "sender attached");
-        loop {
-            tokio::select! {
+    ) -> Result<(), Broken> {
+        let mut next = Some(first);
+        while let Some(request) = next {
+            self.transfer(&mut sender, request).await?;
+            next = tokio::select! {
                 biased;
                 detached = sender.on_detach() => {
-                    return Err(detached.into_error(&format!("the sender to {}", self.address)));
+                    let what = format!("the sender to {}", self.address);
+                    return Err(Broken { error: detached.into_error(&what), untransferred: None });
                 }
-                request = queue.recv() => match request {
-                    Some(request) => self.transfer(&mut sender, request).await?,
-                    None => break,
-                }
-            }
+                request = queue.recv() => request,
+            };
         }
         // It is never closed: all places are free once all is settled.
         let _ = self.places.acquire_many(IN_FLIGHT).await;
@@ -275,38 +304,33 @@ impl Link {
     /// Transfers one batch.
     ///
     /// # Errors
-    /// What ended the link meanwhile; who asked is told, too.
+    /// What ended the link meanwhile. What it did not take is handed back the
+    /// first time; the second time who asked is told.
     async fn transfer(
         &self,
         sender: &mut fe2o3_amqp::Sender,
-        request: Request,
-    ) -> Result<(), Error> {
-        let Request {
-            batch,
-            deadline,
-            limit,
-            reply,
-        } = request;
-        if reply.is_closed() {
+        mut request: Request,
+    ) -> Result<(), Broken> {
+        if request.reply.is_closed() {
             return Ok(());
         }
         let what = format!("sending to {}", self.address);
         let transferring = async {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let place = place.expect("the semaphore is never closed");
-            Ok((place, sender.send_batchable(batch).await?))
+            Ok((place, sender.send_batchable_ref(&request.batch).await?))
         };
-        let error = match timeout_at(deadline, transferring).await {
+        let error = match timeout_at(request.deadline, transferring).await {
             Ok(Ok((place, delivery))) => {
                 let in_flight = InFlight {
                     delivery,
                     address: Arc::clone(&self.address),
-                    deadline,
-                    limit,
+                    deadline: request.deadline,
+                    limit: request.limit,
                     phase: self.phase.subscribe(),
                     _place: place,
                 };
-                let _ = reply.send(Ok(in_flight));
+                let _ = request.reply.send(Ok(in_flight));
                 return Ok(());
             }
             Ok(Err(SendError::MessageSizeExceeded(refused))) => {
@@ -318,70 +342,26 @@ impl Link {
                     "{what}: {} bytes exceed the {} bytes that the link takes: send smaller batches",
                     refused.size, refused.max_size
                 );
-                let _ = reply.send(Err(Error::new(kind, message)));
+                request.refuse(Error::new(kind, message));
                 return Ok(());
             }
-            Ok(Err(error)) => error.into_error(&what),
+            Ok(Err(error)) => {
+                let error = error.into_error(&what);
+                if !std::mem::replace(&mut request.again, true) {
+                    return Err(Broken {
+                        error,
+                        untransferred: Some(request),
+                    });
+                }
+                error
+            }
             // The transfer may be half done: the link goes, and the half with it.
-            Err(_) => timed_out(&what, limit),
+            Err(_) => timed_out(&what, request.limit),
         };
-        let _ = reply.send(Err(error.clone()));
-        Err(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use fe2o3_amqp::types::definitions::{self, ErrorCondition};
-    use fe2o3_amqp::types::messaging::{Accepted, Modified, Rejected, Released};
-    use fe2o3_amqp::types::primitives::Symbol;
-
-    use super::*;
-
-    fn rejected(condition: &str, text: &str) -> Error {
-        let condition = ErrorCondition::Custom(Symbol::from(condition));
-        let error = definitions::Error::new(condition, text.to_owned(), None);
-        read(
-            Outcome::Rejected(Rejected { error: Some(error) }),
-            "sending to eh1",
-        )
-        .unwrap_err()
-    }
-
-    #[test]
-    fn only_accepted_is_success() {
-        assert!(read(Outcome::Accepted(Accepted {}), "sending").is_ok());
-    }
-
-    #[test]
-    fn released_and_modified_are_no_acknowledgement_and_leave_the_fate_unknown() {
-        let modified = Modified {
-            delivery_failed: None,
-            undeliverable_here: None,
-            message_annotations: None,
-        };
-        for outcome in [Outcome::Released(Released {}), Outcome::Modified(modified)] {
-            let error = read(outcome, "sending").unwrap_err();
-            assert_eq!(error.kind(), &ErrorKind::NotAcknowledged);
-            assert!(error.is_fate_unknown());
-        }
-    }
-
-    #[test]
-    fn a_throttled_batch_was_definitely_not_stored() {
-        let error = rejected(
-            "com.microsoft:server-busy",
-            "Please wait 7 seconds and try again.",
-        );
-        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
-        assert!(!error.is_fate_unknown());
-    }
-
-    #[test]
-    fn a_rejection_without_a_reason_is_a_rejection() {
-        let outcome = Outcome::Rejected(Rejected { error: None });
-        let error = read(outcome, "sending").unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Rejected { .. }));
-        assert!(!error.is_retryable());
+        request.refuse(error.clone());
+        Err(Broken {
+            error,
+            untransferred: None,
+        })
     }
 }
