@@ -24,7 +24,8 @@ use crate::transport::{
 /// It has one link to the hub's gateway, for [`Target::Any`] and
 /// [`Target::Key`], and one to each partition, all attached when they are first
 /// used. Calls overlap on a link: up to 256 batches are in flight at once. A link
-/// that broke fails the calls it carried; the next call attaches a new one.
+/// that broke fails the calls that it had transferred; the others, and the next,
+/// go over a new one.
 ///
 /// Closing it gives half a second to what is under way. What the service has not
 /// acknowledged by then fails with [`ErrorKind::Closed`], its fate unknown; what

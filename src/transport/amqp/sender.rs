@@ -250,7 +250,12 @@ impl Link {
                 },
             };
             let attaching = attach(Arc::clone(connection), Arc::clone(&self.address));
-            let (session, sender) = match connection.in_task(attaching).await {
+            let attaching = timeout_at(request.deadline, connection.in_task(attaching));
+            let attached = attaching.await.unwrap_or_else(|_| {
+                let what = format!("attaching a sender to {}", self.address);
+                Err(timed_out(&what, request.limit))
+            });
+            let (session, sender) = match attached {
                 Ok(attached) => attached,
                 Err(error) => {
                     tracing::debug!(address = %self.address, %error, "sender not attached");
