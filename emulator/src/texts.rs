@@ -46,6 +46,13 @@ impl ServiceError {
     }
 }
 
+/// The longest beginning of a text of at most `max` bytes.
+pub(crate) fn cut_to(text: &str, max: usize) -> &str {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|&end| end <= max).last();
+    &text[..end.unwrap_or(0)]
+}
+
 fn tracking_id() -> String {
     let id = RandomState::new();
     format!("{:016x}{:016x}", id.hash_one(0), id.hash_one(1))

@@ -13,9 +13,8 @@ use super::performative::{Attach, Performative};
 use super::session::Session;
 use crate::clients::ConnectionRecord;
 use crate::faults::FaultId;
-use crate::service::{Authorization, Broker, Node};
+use crate::service::{AnswerRoom, Authorization, Broker, Node, Queued};
 use crate::texts;
-use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
@@ -49,12 +48,11 @@ pub(super) enum LinkEvent {
     Granted(LinkKey),
     /// Another receiver took its place.
     Displaced(LinkKey, AmqpError),
-    /// Nothing: the link is gone.
     /// A fault has held back a node's answer.
     Answer {
         channel: u16,
         node: Node,
-        answer: Bytes,
+        answer: Queued,
         to: Option<String>,
     },
     /// A fault has held back an attach.
@@ -63,6 +61,7 @@ pub(super) enum LinkEvent {
         id: u64,
         attach: Box<Attach>,
     },
+    /// Nothing: the link is gone.
     Stale,
 }
 
@@ -113,6 +112,8 @@ pub(super) struct Connection<S> {
     pub(super) last_link: u64,
     /// Bytes of deliveries that are not complete, over all links.
     pub(super) held: usize,
+    /// What is left for the answers of nodes, over all links.
+    pub(super) answer_room: AnswerRoom,
     /// Attaches and answers that faults hold back.
     pub(super) late: usize,
     /// A fault ends the connection.
@@ -171,6 +172,7 @@ pub(crate) async fn serve<S>(
                 waits: FuturesUnordered::new(),
                 last_link: 0,
                 held: 0,
+                answer_room: AnswerRoom::new(),
             };
             let ending = connection.run(&mut stop).await;
             // Links give up their places before the client is told.
@@ -239,7 +241,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in every frame that has come; `true` if the client closed the connection.
     fn take_frames(&mut self) -> Result<bool, AmqpError> {
         let now = Instant::now();
-        while self.acks.has_room()
+        while self.let_answers_leave(now)
+            && self.acks.has_room()
             && self.ending.is_none()
             && let Some(frame) = self.io.take_frame().map_err(framing_error)?
         {
@@ -248,6 +251,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
         }
         Ok(false)
+    }
+
+    /// Lets answers leave before more of them are asked for; `false` while the client must read first.
+    ///
+    /// Those that wait for credit are not waited for: only more frames can bring it. Requests are refused meanwhile.
+    fn let_answers_leave(&mut self, now: Instant) -> bool {
+        if self.answer_room.is_left() {
+            return true;
+        }
+        self.acks.write_due(now, &mut self.io.output);
+        self.deliver();
+        self.answer_room.is_left() || self.io.has_room()
     }
 
     fn on_link_event(&mut self, event: LinkEvent) {

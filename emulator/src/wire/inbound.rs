@@ -6,11 +6,11 @@ use super::decode::Decoder;
 use super::error::{AmqpError, condition};
 use super::frame::{Frame, FrameKind};
 use super::handshake::CHANNEL_MAX;
-use super::link::{Delivery, OutgoingLink};
+use super::link::Delivery;
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
 use super::session::{Session, Slot};
 use crate::faults::{OutcomeFault, When};
-use crate::service::{Node, Reply, Sink, Source};
+use crate::service::{Node, Queued, Reply, Sink, Source};
 use crate::texts;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -288,10 +288,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         match &link.sink {
             Sink::Events(events) => events.store(delivery.format, &message).err(),
+            // Before it is asked: a request that is refused has done nothing.
+            Sink::Node(_) if !self.answer_room.is_left() => Some(too_many_answers()),
             &Sink::Node(node) => {
                 match self.broker.answer(node, &message, &mut self.authorization) {
                     Ok(Reply::Silence) => None,
                     Ok(Reply::Answer { answer, to, delay }) => {
+                        let Some(answer) = self.answer_room.take(answer) else {
+                            return Some(too_many_answers());
+                        };
                         if delay.is_zero() || self.late >= MAX_LATE {
                             return self.route_answer(channel, node, answer, to.as_deref());
                         }
@@ -328,7 +333,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         &mut self,
         channel: u16,
         node: Node,
-        answer: Bytes,
+        answer: Queued,
         to: Option<&str>,
     ) -> Option<AmqpError> {
         let links = |address| {
@@ -342,19 +347,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let here = |key: &LinkKey| key.channel == channel;
         let named = to.and_then(|_| links(to).find(here).or_else(|| links(to).next()));
         let found = named.or_else(|| links(None).find(here));
-        let taken = found.is_some_and(|key| {
-            let slot = self
-                .session(key.channel)
-                .and_then(|session| session.slots.get_mut(&key.handle));
-            match slot {
-                Some(Slot::Outgoing(OutgoingLink {
-                    source: Source::Answers(answers),
-                    ..
-                })) => answers.push(answer),
-                _ => false,
-            }
-        });
-        if let (Some(key), true) = (found, taken) {
+        if let Some(key) = found
+            && let Some(link) = self.outgoing(key)
+            && let Source::Answers(answers) = &mut link.source
+        {
+            answers.push(answer);
             self.enqueue(key);
             return None;
         }
@@ -375,6 +372,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Performative::Disposition(settled).write(&mut self.io.output, channel);
         }
     }
+}
+
+fn too_many_answers() -> AmqpError {
+    AmqpError::new(
+        condition::RESOURCE_LIMIT_EXCEEDED,
+        "Too many answers wait for the client to take them.",
+    )
 }
 
 pub(super) fn no_session(channel: u16) -> AmqpError {

@@ -153,6 +153,9 @@ impl OutgoingLink {
 
     /// Tells the record what was delivered.
     pub(crate) fn record_delivered(&mut self) {
+        if let (Source::Answers(answers), None) = (&mut self.source, &self.partial) {
+            answers.left();
+        }
         let Delivered { messages, bytes } = std::mem::take(&mut self.unrecorded);
         if messages > 0 {
             self.last_used = Instant::now();

@@ -5,6 +5,7 @@ mod expiry;
 mod faults;
 mod idle;
 mod links;
+mod nodes;
 mod peer;
 mod performatives;
 mod throughput;
