@@ -1,13 +1,14 @@
 //! How links come and go.
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
-use super::error::{AmqpError, condition};
+use super::error::AmqpError;
 use super::inbound::MAX_LATE;
 use super::inbound::{no_session, unattached};
 use super::link::{IncomingLink, OutgoingLink};
 use super::performative::{Attach, Detach, Performative, Role};
 use super::session::Slot;
 use super::value::Value;
+use crate::clients::cut;
 use crate::faults::{AttachFault, Kind, Place, When};
 use crate::service::{self, Attached, Endpoint};
 use bytes::BytesMut;
@@ -15,8 +16,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
-/// How many links a connection may have.
-const MAX_LINKS: usize = 5000;
 /// The settle mode of a sender that settles whatever it sends.
 const SETTLED: u8 = 1;
 
@@ -26,10 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         session.check_handle(attach.handle)?;
         // A refusal would keep the handle until the client lets go of it: the session ends instead.
         let links: usize = self.channels.values().map(Channel::links).sum();
-        if links >= MAX_LINKS {
-            let text = "The connection has too many links.";
-            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
+        self.limits().check_links(links)?;
         let place = service::place(attach);
         let fault = self.broker.faults.strike(&place, |kind| match kind {
             Kind::Attach(fault) => Some(fault.clone()),
@@ -133,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Endpoint::Sink(sink) => {
                 let count = attach.initial_delivery_count.unwrap_or(0);
                 let link = IncomingLink::new(
-                    attach.name.clone(),
+                    cut(&attach.name),
                     sink,
                     place,
                     count,
@@ -162,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     });
                 }
                 let settled = attach.snd_settle_mode == SETTLED;
-                let name = attach.name.clone();
+                let name = cut(&attach.name);
                 let link = OutgoingLink::new(name, key.id, source, place, settled, record);
                 self.insert(channel, handle, Slot::Outgoing(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);

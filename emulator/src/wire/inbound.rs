@@ -6,6 +6,7 @@ use super::decode::Decoder;
 use super::error::{AmqpError, condition};
 use super::frame::{Frame, FrameKind};
 use super::handshake::CHANNEL_MAX;
+use super::limits::Limits;
 use super::link::Delivery;
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
 use super::session::{Session, Slot};
@@ -16,8 +17,6 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 
-/// How many bytes of incomplete deliveries a connection may hold.
-const MAX_HELD: usize = 64 * 1024 * 1024;
 /// How many attaches and answers faults may hold back on a connection; more are not held back.
 pub(super) const MAX_LATE: usize = 1000;
 
@@ -68,11 +67,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Err(error) = result {
             self.end_session(channel, error);
         }
-        if self.held > MAX_HELD {
-            let text = "The connection holds too much of messages that are not complete.";
-            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
+        self.limits().check_held(self.held)?;
         Ok(false)
+    }
+
+    pub(super) fn limits(&self) -> &'static Limits {
+        Limits::of(&self.authorization)
     }
 
     pub(super) fn session(&mut self, channel: u16) -> Option<&mut Session> {
@@ -89,6 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 format!("The channel {channel} is not free."),
             ));
         }
+        self.limits().check_sessions(self.channels.len())?;
         let session = Session::new(begin);
         Performative::Begin(session.answer(channel)).write(&mut self.io.output, channel);
         self.channels.insert(channel, Channel::Open(session));

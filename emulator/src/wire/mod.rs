@@ -23,6 +23,7 @@ mod handshake;
 mod idle;
 mod inbound;
 mod io;
+mod limits;
 mod link;
 mod outbound;
 pub(crate) mod performative;

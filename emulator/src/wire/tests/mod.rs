@@ -8,4 +8,5 @@ mod links;
 mod nodes;
 mod peer;
 mod performatives;
+mod strangers;
 mod throughput;

@@ -13,6 +13,8 @@ use crate::wire::io::{Broken, Io};
 use crate::wire::performative::{Attach, Begin, Detach, Flow, Open, Performative, Role, Transfer};
 use crate::wire::sasl;
 use crate::wire::value::Value;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -66,6 +68,55 @@ impl Peer {
         peer.open(&open()).await;
         peer.begin(0, 1000).await;
         peer
+    }
+
+    /// A client with links to and from `$cbs`, at handles 0 and 1, which has proved nothing yet.
+    pub(super) async fn stranger() -> Self {
+        let mut peer = Self::connect(&Config {
+            accept_jwts: true,
+            ..Config::default()
+        });
+        peer.io.output.put_slice(AMQP);
+        peer.send(0, &Performative::Open(open()));
+        peer.io.header().await.unwrap();
+        peer.frame().await; // open
+        peer.begin(0, 1000).await;
+        peer.attach(attach(Role::Sender, "$cbs")).await;
+        peer.flow().await;
+        peer.attach(Attach {
+            handle: 1,
+            ..attach(Role::Receiver, "$cbs")
+        })
+        .await;
+        peer
+    }
+
+    /// Puts a token for `eh1` that expires so many seconds after the start.
+    pub(super) async fn put_token(&mut self, delivery_id: u32, expiry: i64) {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let claims = format!(
+            r#"{{"aud":"https://eventhubs.azure.net","exp":{}}}"#,
+            UNIX_SECONDS + expiry
+        );
+        let token = format!("{}.{}.c2ln", encode(r#"{"alg":"x"}"#), encode(&claims));
+        let mut request = BytesMut::new();
+        encode::descriptor(&mut request, 0x74);
+        let property = |name, text| (Value::string(name), Value::string(text));
+        Value::Map(vec![
+            property("operation", "put-token"),
+            property("type", "jwt"),
+            property("name", "sb://localhost/eh1"),
+        ])
+        .encode(&mut request);
+        encode::descriptor(&mut request, 0x77);
+        Value::string(&token).encode(&mut request);
+        self.transfer(delivery_id, &request, request.len());
+        let frame = self.frame().await;
+        let answered = read(&frame).0;
+        assert!(
+            matches!(answered, Performative::Disposition(_)),
+            "{answered:?}"
+        );
     }
 
     /// Signs in with the key, and opens.
