@@ -1,7 +1,7 @@
 //! How links come and go.
 
 use super::connection::{Channel, Connection, LinkEvent, LinkKey};
-use super::error::AmqpError;
+use super::error::{AmqpError, condition};
 use super::inbound::MAX_LATE;
 use super::inbound::{no_session, unattached};
 use super::link::{IncomingLink, OutgoingLink};
@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
+/// More than we add to an answer before it is written: capabilities, a count, a size.
+const TO_COME: usize = 80;
 /// The settle mode of a sender that settles whatever it sends.
 const SETTLED: u8 = 1;
 
@@ -26,6 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         // A refusal would keep the handle until the client lets go of it: the session ends instead.
         let links: usize = self.channels.values().map(Channel::links).sum();
         self.limits().check_links(links)?;
+        self.check_answer(attach)?;
         let place = service::place(attach);
         let fault = self.broker.faults.strike(&place, |kind| match kind {
             Kind::Attach(fault) => Some(fault.clone()),
@@ -36,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Some((_, AttachFault::Refuse(failure))) => {
                 let error = self.broker.told(failure, &place);
                 self.broker.count_attach(attach, Some(&error.condition));
-                self.refuse(channel, answer(attach), error);
+                self.refuse(channel, self.answer(attach), error);
             }
             Some((_, AttachFault::Delay(delay))) if self.late < MAX_LATE => {
                 self.hold_back(channel, attach, delay);
@@ -62,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             Err(error) => {
                 self.broker.count_attach(attach, Some(&error.condition));
-                self.refuse(channel, answer(attach), error);
+                self.refuse(channel, self.answer(attach), error);
             }
         }
     }
@@ -115,12 +118,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let handle = answer.handle;
         self.insert(channel, handle, Slot::Detaching);
         Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
-        write_detach(&mut self.io.output, channel, handle, error);
+        self.write_detach(channel, handle, error);
     }
 
     fn accept(&mut self, channel: u16, attach: &Attach, place: Place, attached: Attached) {
         let handle = attach.handle;
-        let mut answer = answer(attach);
+        let mut answer = self.answer(attach);
         answer.offered_capabilities = attached.offered_capabilities;
         answer.max_message_size = Some(attached.max_message_size);
         let (details, hub) = self.broker.describe(attach);
@@ -166,6 +169,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
+    /// Our side of a link: of its ends the addresses only where the rest would not fit into a frame of the peer's.
+    fn answer(&self, attach: &Attach) -> Attach {
+        let mut answer = answer(attach);
+        if !fits(&answer, self.peer.max_frame_size) {
+            answer.source = address_only(&answer.source);
+            answer.target = address_only(&answer.target);
+        }
+        answer
+    }
+
+    fn check_answer(&self, attach: &Attach) -> Result<(), AmqpError> {
+        let max = self.peer.max_frame_size;
+        if fits(&self.answer(attach), max) {
+            return Ok(());
+        }
+        let text = format!("The answer to the attach does not fit into a frame of {max} bytes.");
+        Err(AmqpError::new(condition::FRAME_SIZE_TOO_SMALL, text))
+    }
+
+    /// Tells the client that its link is closed.
+    pub(super) fn write_detach(&mut self, channel: u16, handle: u32, error: AmqpError) {
+        let error = error.within(self.peer.max_frame_size);
+        Performative::Detach(Detach {
+            handle,
+            closed: true,
+            error: Some(error),
+        })
+        .write(&mut self.io.output, channel);
+    }
+
     fn insert(&mut self, channel: u16, handle: u32, slot: Slot) {
         if let Some(session) = self.session(channel) {
             session.slots.insert(handle, slot);
@@ -204,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         link.record.failed(&reason.condition);
         session.slots.insert(key.handle, Slot::Detaching);
-        write_detach(&mut self.io.output, key.channel, key.handle, reason);
+        self.write_detach(key.channel, key.handle, reason);
     }
 }
 
@@ -235,11 +268,22 @@ fn answer(attach: &Attach) -> Attach {
     }
 }
 
-pub(super) fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: AmqpError) {
-    Performative::Detach(Detach {
-        handle,
-        closed: true,
-        error: Some(error),
-    })
-    .write(out, channel);
+/// Whether an answer fits into a frame once it is complete.
+fn fits(answer: &Attach, max_frame_size: usize) -> bool {
+    let answer = Performative::Attach(Box::new(answer.clone()));
+    answer.write_within(&mut BytesMut::new(), 0, max_frame_size - TO_COME)
+}
+
+/// A source or target that says no more than where it is.
+fn address_only(terminus: &Value) -> Value {
+    match terminus {
+        Value::Described(descriptor, fields) => {
+            let address = match &**fields {
+                Value::List(fields) => fields.iter().take(1).cloned().collect(),
+                _ => Vec::new(),
+            };
+            Value::Described(descriptor.clone(), Box::new(Value::List(address)))
+        }
+        _ => Value::Null,
+    }
 }

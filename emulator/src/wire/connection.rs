@@ -5,7 +5,7 @@
 use super::acks::Acks;
 use super::decode::DecodeError;
 use super::error::{AmqpError, condition};
-use super::frame;
+use super::frame::{self, MIN_MAX_FRAME_SIZE};
 use super::handshake::{Peer, shake_hands};
 use super::idle::Idleness;
 use super::io::{Broken, Io};
@@ -174,13 +174,14 @@ pub(crate) async fn serve<S>(
                 held: 0,
                 answer_room: AnswerRoom::new(),
             };
+            let max_frame_size = connection.peer.max_frame_size;
             let ending = connection.run(&mut stop).await;
             // Links give up their places before the client is told.
             connection.channels.clear();
             drop(connection.record);
-            close(connection.io, ending).await;
+            close(connection.io, ending, max_frame_size).await;
         }
-        Err(broken) => close(io, broken.into()).await,
+        Err(broken) => close(io, broken.into(), MIN_MAX_FRAME_SIZE as usize).await,
     }
 }
 
@@ -195,9 +196,9 @@ where
         opened = timeout(CLOSE_TIME_OUT, shake_hands(&mut io, &broker, &mut authorization)) => opened,
         () = stopped(&mut stop) => return,
     };
-    if let Ok(Ok(_)) = opened {
+    if let Ok(Ok((peer, _))) = opened {
         let error = texts::too_many_connections(broker.namespace.name());
-        close(io, Ending::Fault(error.into())).await;
+        close(io, Ending::Fault(error.into()), peer.max_frame_size).await;
     }
 }
 
@@ -341,7 +342,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 }
 
 /// Says goodbye, and reads on for a while: bytes left unread would make TCP throw away what we said last.
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Io<S>, ending: Ending) {
+async fn close<S>(mut io: Io<S>, ending: Ending, max_frame_size: usize)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let error = match ending {
         Ending::Gone => return,
         Ending::Dropped => {
@@ -349,7 +353,7 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Io<S>, ending: Ending)
             return;
         }
         Ending::Closed => None,
-        Ending::Fault(error) => Some(error),
+        Ending::Fault(error) => Some(error.within(max_frame_size)),
     };
     let wants_answer = error.is_some();
     Performative::Close(error).write(&mut io.output, 0);

@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub(super) const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 /// What the emulator calls itself to its peers: how one is told from other servers.
 pub(crate) const PRODUCT: &str = env!("CARGO_PKG_NAME");
+/// The longest host name that is echoed, in bytes; those of the domain name system have 253 at most.
+const MAX_HOSTNAME: usize = 255;
 /// The highest channel, as the service: 5000 sessions.
 pub(super) const CHANNEL_MAX: u16 = 4999;
 
@@ -55,7 +57,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     io.open();
     Performative::Open(Open {
         container_id: broker.namespace.name().to_owned(),
-        hostname: open.hostname,
+        hostname: open.hostname.filter(|name| name.len() <= MAX_HOSTNAME),
         max_frame_size: MAX_FRAME_SIZE,
         channel_max: CHANNEL_MAX,
         idle_time_out: Some(broker.idle.client.as_millis() as u32),

@@ -3,7 +3,6 @@
 //! Deadlines are computed, never polled for. The next look at the links is a lower bound of when one of them can be
 //! over: use only moves a deadline away, and a new link's is no nearer than a whole time-out.
 
-use super::attaching::write_detach;
 use super::connection::{Channel, Connection};
 use super::error::{AmqpError, condition};
 use super::link::{IncomingLink, OutgoingLink};
@@ -162,11 +161,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let text = texts::idle_link(name, is_sender, time_out);
                 let error = AmqpError::new(condition::DETACH_FORCED, text);
                 record.failed(&error.condition);
-                ended.push(mem::replace(slot, Slot::Detaching));
-                write_detach(&mut self.io.output, channel, handle, error);
+                ended.push((channel, handle, mem::replace(slot, Slot::Detaching), error));
             }
         }
         self.idleness.look_at = next;
-        ended.into_iter().for_each(|slot| self.drop_slot(slot));
+        for (channel, handle, slot, error) in ended {
+            self.drop_slot(slot);
+            self.write_detach(channel, handle, error);
+        }
     }
 }

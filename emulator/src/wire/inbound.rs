@@ -10,6 +10,7 @@ use super::limits::Limits;
 use super::link::Delivery;
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
 use super::session::{Session, Slot};
+use super::value::Value;
 use crate::faults::{OutcomeFault, When};
 use crate::service::{Node, Queued, Reply, Sink, Source};
 use crate::texts;
@@ -113,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(Channel::Open(session)) = self.channels.insert(channel, Channel::Ending) {
             self.drop_session(channel, session);
         }
+        let error = error.within(self.peer.max_frame_size);
         Performative::End(Some(error)).write(&mut self.io.output, channel);
     }
 
@@ -258,6 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 .pass_on(channel, handle, delivery)
                 .map_or(Outcome::Accepted, Outcome::Rejected),
         };
+        let outcome = outcome.within(self.peer.max_frame_size);
         self.record_sent(channel, handle, outcome.condition());
         if outcome == Outcome::Accepted && self.break_at(When::AfterStoring, channel, handle) {
             return;
@@ -365,12 +368,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Outcomes change nothing here: what was delivered stays in the log. One that waits for us to settle is settled.
     fn on_disposition(&mut self, channel: u16, disposition: &Disposition) {
         if disposition.role == Role::Receiver && !disposition.settled {
-            let settled = Disposition {
-                role: Role::Sender,
-                settled: true,
-                ..disposition.clone()
+            let settled = |state| {
+                Performative::Disposition(Disposition {
+                    role: Role::Sender,
+                    settled: true,
+                    state,
+                    ..*disposition
+                })
             };
-            Performative::Disposition(settled).write(&mut self.io.output, channel);
+            let (out, max) = (&mut self.io.output, self.peer.max_frame_size);
+            // It knows its own state: where that does not fit it goes without saying.
+            if !settled(disposition.state.clone()).write_within(out, channel, max) {
+                settled(Value::Null).write(out, channel);
+            }
         }
     }
 }

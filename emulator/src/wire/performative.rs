@@ -153,6 +153,24 @@ impl<'a> Performative<'a> {
     }
 }
 
+impl Performative<'_> {
+    /// The same, unless the frame would be larger than the peer takes: nothing is written then, and `false` returned.
+    pub(crate) fn write_within(
+        &self,
+        out: &mut BytesMut,
+        channel: u16,
+        max_frame_size: usize,
+    ) -> bool {
+        let start = out.len();
+        self.write(out, channel);
+        let fits = out.len() - start <= max_frame_size;
+        if !fits {
+            out.truncate(start);
+        }
+        fits
+    }
+}
+
 const MISSING: DecodeError = DecodeError("a mandatory field is missing");
 
 fn role(fields: &mut Items<'_>) -> Result<Role> {

@@ -3,6 +3,7 @@
 mod connection;
 mod expiry;
 mod faults;
+mod frame_sizes;
 mod idle;
 mod links;
 mod nodes;

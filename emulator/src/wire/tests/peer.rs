@@ -35,6 +35,8 @@ pub(super) struct Peer {
     pub(super) broker: Arc<Broker>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) server: tokio::task::JoinHandle<()>,
+    /// No frame may be larger.
+    max_frame_size: u32,
 }
 
 impl Peer {
@@ -59,6 +61,7 @@ impl Peer {
             broker,
             stop,
             server,
+            max_frame_size: u32::MAX,
         }
     }
 
@@ -135,6 +138,7 @@ impl Peer {
         }
         self.io.output.put_slice(AMQP);
         self.send(0, &Performative::Open(open.clone()));
+        self.max_frame_size = open.max_frame_size;
         assert_eq!(self.io.header().await.unwrap(), AMQP);
         match read(&self.frame().await) {
             (Performative::Open(open), _) => open,
@@ -159,6 +163,8 @@ impl Peer {
     pub(super) async fn frame(&mut self) -> Frame {
         loop {
             let frame = self.io.frame().await.unwrap();
+            let size = frame.body.len() + frame::HEADER_SIZE;
+            assert!(size as u64 <= self.max_frame_size.into(), "{size} bytes");
             if !frame.body.is_empty() {
                 return frame;
             }
