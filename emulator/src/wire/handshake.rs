@@ -26,6 +26,8 @@ pub(super) const CHANNEL_MAX: u16 = 4999;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer {
     pub(super) max_frame_size: usize,
+    /// The highest channel on which it takes sessions.
+    pub(super) channel_max: u16,
     /// Within this time it wants to hear of us.
     pub(super) idle_time_out: Option<Duration>,
 }
@@ -69,6 +71,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         max_frame_size: open
             .max_frame_size
             .clamp(MIN_MAX_FRAME_SIZE, MAX_FRAME_SIZE) as usize,
+        channel_max: open.channel_max,
         idle_time_out: open
             .idle_time_out
             .filter(|&ms| ms > 0)

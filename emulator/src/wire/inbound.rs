@@ -9,7 +9,7 @@ use super::handshake::CHANNEL_MAX;
 use super::limits::Limits;
 use super::link::Delivery;
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
-use super::session::{Session, Slot};
+use super::session::{HANDLE_MAX, Session, Slot};
 use super::value::Value;
 use crate::faults::{OutcomeFault, When};
 use crate::service::{Node, Queued, Reply, Sink, Source};
@@ -34,6 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut decoder = Decoder::new(&frame.body);
         let performative = Performative::decode(&mut decoder)?;
         let channel = frame.channel;
+        check_numbers(channel, performative.handle())?;
         match performative {
             Performative::Close(_) => return Ok(true),
             Performative::Begin(begin) => return self.on_begin(channel, &begin).map(|()| false),
@@ -84,10 +85,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn on_begin(&mut self, channel: u16, begin: &Begin) -> Result<(), AmqpError> {
-        if channel > CHANNEL_MAX || self.channels.contains_key(&channel) {
-            return Err(AmqpError::new(
-                condition::NOT_ALLOWED,
-                format!("The channel {channel} is not free."),
+        let refusal = |text| Err(AmqpError::new(condition::NOT_ALLOWED, text));
+        if self.channels.contains_key(&channel) {
+            return refusal(format!("The channel {channel} is not free."));
+        }
+        // A session of ours has the number of the client's.
+        let max = self.peer.channel_max;
+        if channel > max {
+            return refusal(format!(
+                "A session on channel {channel} cannot be answered: the client's own maximum is {max}."
             ));
         }
         self.limits().check_sessions(self.channels.len())?;
@@ -382,6 +388,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 settled(Value::Null).write(out, channel);
             }
         }
+    }
+}
+
+/// Checks a frame's numbers against those announced; what is beyond closes the connection, as AMQP says.
+fn check_numbers(channel: u16, handle: Option<u32>) -> Result<(), AmqpError> {
+    let beyond = |what, number: u32, max: u32| {
+        let text = format!("The {what} {number} is above the maximum of {max}.");
+        Err(AmqpError::new(condition::FRAMING_ERROR, text))
+    };
+    match handle {
+        _ if channel > CHANNEL_MAX => beyond("channel", channel.into(), CHANNEL_MAX.into()),
+        Some(handle) if handle > HANDLE_MAX => beyond("handle", handle, HANDLE_MAX),
+        _ => Ok(()),
     }
 }
 

@@ -137,6 +137,18 @@ impl<'a> Performative<'a> {
         }
     }
 
+    /// The handle of the link that it concerns, if it names one.
+    pub(crate) fn handle(&self) -> Option<u32> {
+        match self {
+            Self::Attach(attach) => Some(attach.handle),
+            Self::Flow(flow) => flow.handle,
+            Self::Transfer(transfer) => Some(transfer.handle),
+            Self::Detach(detach) => Some(detach.handle),
+            Self::Open(_) | Self::Begin(_) | Self::Disposition(_) => None,
+            Self::End(_) | Self::Close(_) => None,
+        }
+    }
+
     /// Writes the performative as a frame without a payload.
     pub(crate) fn write(&self, out: &mut BytesMut, channel: u16) {
         frame::write(out, FrameKind::Amqp, channel, |out| match self {

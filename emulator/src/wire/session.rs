@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// Checks that a link may be attached at `handle`.
+    /// Checks that a link may be attached at `handle`, where the peer must take ours, too.
     pub(crate) fn check_handle(&self, handle: u32) -> Result<(), AmqpError> {
         if handle > self.handle_max {
             let text = format!(

@@ -7,7 +7,7 @@ use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::error::condition;
 use crate::wire::frame::{self, FrameKind};
-use crate::wire::performative::{Flow, Open, Performative, Role};
+use crate::wire::performative::{Attach, Begin, Flow, Open, Performative, Role};
 use crate::wire::value::Value;
 use bytes::{BufMut, BytesMut};
 use std::time::Duration;
@@ -271,9 +271,85 @@ async fn a_channel_without_a_session_and_one_begun_twice_close_the_connection() 
     let mut peer = Peer::ready().await;
     peer.send(0, &begin(1));
     assert_eq!(peer.closed().await.0, condition::NOT_ALLOWED);
-    let mut peer = Peer::ready().await;
-    peer.send(5000, &begin(1));
-    assert_eq!(peer.closed().await.0, condition::NOT_ALLOWED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_or_a_handle_above_our_maximum_closes_the_connection() {
+    let flow = Performative::Flow(Flow {
+        handle: Some(256),
+        ..credit(1)
+    });
+    let attach = Performative::Attach(Box::new(Attach {
+        handle: 256,
+        ..receiver()
+    }));
+    for (channel, performative) in [(5000, begin(1)), (0, flow), (0, attach)] {
+        let mut peer = Peer::connect(&Config::default());
+        peer.open(&Open {
+            channel_max: u16::MAX,
+            ..open()
+        })
+        .await;
+        peer.begin(4999, 10).await;
+        peer.begin(0, 10).await;
+        peer.attach(Attach {
+            handle: 255,
+            ..receiver()
+        })
+        .await;
+        peer.send(channel, &performative);
+        assert_eq!(peer.closed().await.0, condition::FRAMING_ERROR);
+        peer.hung_up().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_on_a_channel_above_the_clients_maximum() {
+    let mut peer = Peer::connect(&Config::default());
+    peer.open(&Open {
+        channel_max: 3,
+        ..open()
+    })
+    .await;
+    peer.begin(3, 10).await;
+    peer.send(4, &begin(10));
+    let frame = peer.frame().await;
+    let Performative::Close(Some(error)) = read(&frame).0 else {
+        panic!("{frame:?}")
+    };
+    assert_eq!(error.condition, condition::NOT_ALLOWED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_attached_at_a_handle_above_the_clients_maximum() {
+    let mut peer = Peer::connect(&Config::default());
+    peer.open(&open()).await;
+    let Performative::Begin(asked) = begin(10) else {
+        unreachable!()
+    };
+    peer.send(
+        0,
+        &Performative::Begin(Begin {
+            handle_max: 3,
+            ..asked
+        }),
+    );
+    peer.frame().await;
+    peer.attach(Attach {
+        handle: 3,
+        ..receiver()
+    })
+    .await;
+    let beyond = Attach {
+        handle: 4,
+        ..receiver()
+    };
+    peer.send(0, &Performative::Attach(Box::new(beyond)));
+    let frame = peer.frame().await;
+    let Performative::End(Some(error)) = read(&frame).0 else {
+        panic!("{frame:?}")
+    };
+    assert_eq!(error.condition, condition::NOT_ALLOWED);
 }
 
 #[tokio::test(start_paused = true)]

@@ -248,7 +248,7 @@ pub(super) fn open() -> Open {
         container_id: "test".to_owned(),
         hostname: None,
         max_frame_size: u32::MAX,
-        channel_max: 10,
+        channel_max: 100,
         idle_time_out: None,
         desired_capabilities: Value::Null,
         properties: Value::Null,
