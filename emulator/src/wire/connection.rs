@@ -242,11 +242,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in every frame that has come; `true` if the client closed the connection.
     fn take_frames(&mut self) -> Result<bool, AmqpError> {
         let now = Instant::now();
+        if !self.acks.has_room() {
+            // It is we who do not listen.
+            self.idleness.heard(now);
+        }
         while self.let_answers_leave(now)
             && self.acks.has_room()
             && self.ending.is_none()
             && let Some(frame) = self.io.take_frame().map_err(framing_error)?
         {
+            self.idleness.heard(now);
             if self.on_frame(&frame, now)? {
                 return Ok(true);
             }

@@ -155,6 +155,25 @@ async fn a_silent_client_is_closed_after_twice_our_idle_time_out_and_not_before(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_sends_a_byte_of_a_frame_now_and_then_is_silent() {
+    let mut peer = Peer::ready().await;
+    peer.attach(receiver()).await;
+    peer.send(0, &Performative::Flow(credit(1)));
+    peer.io.flush().await.unwrap();
+    let opened = Instant::now();
+    // A frame of 60 KiB: it would take a month.
+    for byte in [0, 0, 0xF0, 0, 2].into_iter().chain([0; 15]) {
+        peer.io.output.put_u8(byte);
+        let told = tokio::time::timeout(Duration::from_secs(60), peer.closed());
+        if let Ok((condition, _)) = told.await {
+            assert_eq!(condition, condition::CONNECTION_FORCED);
+            break;
+        }
+    }
+    assert_eq!(opened.elapsed().as_secs(), 480);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_never_opens_is_hung_up_on() {
     let mut peer = Peer::connect(&Config::default());
     peer.io.output.put_slice(AMQP);
