@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.on_transfer(channel, &transfer, payload, now)
             }
             Performative::Disposition(disposition) => {
-                self.on_disposition(channel, &disposition);
+                self.on_disposition(channel, &disposition, now);
                 Ok(())
             }
             Performative::Detach(detach) => self.on_detach(channel, &detach),
@@ -177,6 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(handle) = flow.handle {
             match session.slots.get_mut(&handle) {
                 Some(Slot::Outgoing(link)) => {
+                    link.last_used = Instant::now();
                     if let Some(credit) = flow.link_credit {
                         link.grant(flow.delivery_count, credit, flow.drain);
                         wakes.push(LinkKey {
@@ -372,7 +373,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Outcomes change nothing here: what was delivered stays in the log. One that waits for us to settle is settled.
-    fn on_disposition(&mut self, channel: u16, disposition: &Disposition) {
+    fn on_disposition(&mut self, channel: u16, disposition: &Disposition, now: Instant) {
+        if disposition.role == Role::Receiver
+            && let Some(session) = self.session(channel)
+        {
+            session.settled(disposition, now);
+        }
         if disposition.role == Role::Receiver && !disposition.settled {
             let settled = |state| {
                 Performative::Disposition(Disposition {

@@ -2,21 +2,10 @@
 
 use super::peer::*;
 use crate::config::Config;
-use crate::partition_log::{EventAnnotations, NewEvent};
 use crate::wire::error::condition;
 use crate::wire::performative::{Attach, Detach, Disposition, Flow, Open, Performative, Role};
 use crate::wire::value::Value;
 use bytes::{Bytes, BytesMut};
-
-fn store(peer: &Peer, bodies: &[&[u8]]) {
-    let hub = peer.broker.namespace.hub("eh1").unwrap();
-    let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
-    let event = |sections| NewEvent {
-        sections,
-        annotations: EventAnnotations::default(),
-    };
-    hub.partitions()[0].append(messages.iter().map(|message| event(&message[..])));
-}
 
 /// The body of a delivered message: what follows its annotations.
 fn body_of(payload: &Bytes) -> Bytes {

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::namespace::Namespace;
+use crate::partition_log::{EventAnnotations, NewEvent};
 use crate::service::Broker;
 use crate::wire::IdleTimeOuts;
 use crate::wire::connection::serve;
@@ -327,4 +328,15 @@ pub(super) fn message(body: &[u8]) -> Bytes {
     encode::descriptor(&mut out, 0x75);
     encode::binary(&mut out, body);
     out.freeze()
+}
+
+/// Stores events in the first partition.
+pub(super) fn store(peer: &Peer, bodies: &[&[u8]]) {
+    let hub = peer.broker.namespace.hub("eh1").unwrap();
+    let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
+    let event = |sections| NewEvent {
+        sections,
+        annotations: EventAnnotations::default(),
+    };
+    hub.partitions()[0].append(messages.iter().map(|message| event(&message[..])));
 }
