@@ -73,6 +73,8 @@ pub(super) enum Ending {
     Gone,
     /// We close it.
     Fault(AmqpError),
+    /// We end it before AMQP began; the client has been told.
+    Refused,
     /// We hang up without a word.
     Dropped,
 }
@@ -81,6 +83,7 @@ impl From<Broken> for Ending {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Gone => Self::Gone,
+            Broken::Refused => Self::Refused,
             Broken::Garbled(error) => Self::Fault(framing_error(error)),
         }
     }
@@ -351,17 +354,23 @@ async fn close<S>(mut io: Io<S>, ending: Ending, max_frame_size: usize)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let error = match ending {
+    let wants_answer = match ending {
         Ending::Gone => return,
         Ending::Dropped => {
             let _ = timeout(CLOSE_TIME_OUT, io.flush()).await;
             return;
         }
-        Ending::Closed => None,
-        Ending::Fault(error) => Some(error.within(max_frame_size)),
+        Ending::Refused => true,
+        Ending::Closed => {
+            Performative::Close(None).write(&mut io.output, 0);
+            false
+        }
+        Ending::Fault(error) => {
+            let error = error.within(max_frame_size);
+            Performative::Close(Some(error)).write(&mut io.output, 0);
+            true
+        }
     };
-    let wants_answer = error.is_some();
-    Performative::Close(error).write(&mut io.output, 0);
     let farewell = async {
         io.flush().await?;
         io.shut_down().await?;

@@ -40,26 +40,24 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(Peer, Identity), Broken> {
     let mut header = io.header().await?;
     if header == sasl::HEADER {
-        authenticate(io, broker, authorization).await?;
+        match authenticate(io, broker, authorization).await {
+            // SASL has no words for what is not SASL.
+            Err(Broken::Garbled(_)) => return Err(Broken::Refused),
+            authenticated => authenticated?,
+        }
         header = io.header().await?;
     }
     io.output.put_slice(&HEADER);
     if header != HEADER {
         // As AMQP asks: say what is spoken here, and hang up.
-        io.flush().await?;
-        return Err(Broken::Gone);
+        return Err(Broken::Refused);
     }
-    let frame = io.frame().await?;
-    let Performative::Open(open) = Performative::decode(&mut Decoder::new(&frame.body))? else {
-        return Err(Broken::Garbled(DecodeError(
-            "a connection begins with an open",
-        )));
-    };
-    let identity = identity(&open);
-    io.open();
+    let opened = read_open(io).await;
+    let hostname = opened.as_ref().ok().and_then(|open| open.hostname.clone());
+    // A connection is closed after both sides have opened it only: what is no open is answered by one, too.
     Performative::Open(Open {
         container_id: broker.namespace.name().to_owned(),
-        hostname: open.hostname.filter(|name| name.len() <= MAX_HOSTNAME),
+        hostname: hostname.filter(|name| name.len() <= MAX_HOSTNAME),
         max_frame_size: MAX_FRAME_SIZE,
         channel_max: CHANNEL_MAX,
         idle_time_out: Some(broker.idle.client.as_millis() as u32),
@@ -67,6 +65,9 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         properties: properties(),
     })
     .write(&mut io.output, 0);
+    let open = opened?;
+    io.open();
+    let identity = identity(&open);
     let peer = Peer {
         max_frame_size: open
             .max_frame_size
@@ -78,6 +79,17 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             .map(|ms| Duration::from_millis(ms.into())),
     };
     Ok((peer, identity))
+}
+
+async fn read_open<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Io<S>) -> Result<Open, Broken> {
+    let frame = io.frame().await?;
+    match (
+        frame.kind,
+        Performative::decode(&mut Decoder::new(&frame.body))?,
+    ) {
+        (FrameKind::Amqp, Performative::Open(open)) => Ok(open),
+        _ => Err(DecodeError("a connection begins with an open").into()),
+    }
 }
 
 fn identity(open: &Open) -> Identity {
@@ -107,7 +119,7 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     sasl::write_mechanisms(&mut io.output);
     let frame = io.frame().await?;
     if frame.kind != FrameKind::Sasl {
-        return Err(Broken::Garbled(DecodeError("a SASL frame was expected")));
+        return Err(DecodeError("a SASL frame was expected").into());
     }
     let accepted = match sasl::read_init(&frame.body)? {
         Credentials::Anonymous => true,
@@ -127,6 +139,5 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     if accepted {
         return Ok(());
     }
-    io.flush().await?;
-    Err(Broken::Gone)
+    Err(Broken::Refused)
 }

@@ -25,6 +25,8 @@ const OUTPUT_LIMIT: usize = 1024 * 1024;
 pub(crate) enum Broken {
     /// The peer is gone, orderly or not.
     Gone,
+    /// The peer is refused, and has been told in the way of the layer that it is in.
+    Refused,
     /// The peer sent what is not AMQP.
     Garbled(DecodeError),
 }

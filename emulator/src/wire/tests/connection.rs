@@ -188,6 +188,34 @@ async fn a_client_that_never_opens_is_hung_up_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn half_a_header_and_then_silence_is_hung_up_on() {
+    let mut peer = Peer::connect(&Config::default());
+    peer.io.output.put_slice(&AMQP[..4]);
+    let begun = Instant::now();
+    peer.hung_up().await;
+    assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_open_is_answered_with_one_and_a_close() {
+    let before_open: [&[u8]; 3] = [
+        b"\x00\x00\x00\x0C\x02\x00\x00\x00\x00\x53\x18\x45",
+        b"\x00\x00\x00\x08\x02\x00\x00\x00",
+        b"\xFF\xFF\xFF\xFF\x02\x00\x00\x00",
+    ];
+    for bytes in before_open {
+        let mut peer = Peer::connect(&Config::default());
+        peer.io.output.put_slice(AMQP);
+        peer.io.output.put_slice(bytes);
+        assert_eq!(peer.io.header().await.unwrap(), AMQP);
+        let frame = peer.frame().await;
+        assert!(matches!(read(&frame).0, Performative::Open(_)), "{frame:?}");
+        assert_eq!(peer.closed().await.0, condition::FRAMING_ERROR);
+        peer.hung_up().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_protocol_is_answered_with_ours_and_hung_up_on() {
     for foreign in [
         &b"GET / HT"[..],

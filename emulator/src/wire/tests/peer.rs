@@ -219,7 +219,7 @@ impl Peer {
             match self.io.frame().await {
                 Ok(_) => {}
                 Err(Broken::Gone) => return,
-                Err(Broken::Garbled(error)) => panic!("{error}"),
+                Err(broken) => panic!("{broken:?}"),
             }
         }
     }
