@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what the interop tests drive: the JavaScript and Python SDKs, beside their scripts.
+# The Rust crates come with cargo; azeventhubs builds against OpenSSL (libssl-dev, pkg-config).
 set -eu
 cd "$(dirname "$0")"
 

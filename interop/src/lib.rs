@@ -1,14 +1,25 @@
 //! Helpers for the interop tests: other SDKs run as child processes against the emulator.
 //!
+//! Each SDK has a program that does one thing (a scenario) and prints what it saw as JSON lines:
+//! `js/scenarios.js`, `python/scenarios.py` and the binaries `official` and `azeventhubs` of this
+//! crate. All know the same scenarios and report the same fields, so a test is written once.
+//!
 //! The tests need Node.js and Python with the packages that `setup.sh` installs. Where something
 //! is missing a test says so and passes; with `INTEROP=required` in the environment it fails.
 
+mod access;
 mod app;
+pub mod expected;
 mod http;
+mod report;
+mod run;
 mod sdk;
 
+pub use access::Access;
 pub use app::App;
 pub use http::get;
+pub use report::{outcome, report, setting, variant};
+pub use run::{emulator, run, run_with};
 pub use sdk::Sdk;
 
 use std::time::Duration;

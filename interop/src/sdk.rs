@@ -7,83 +7,82 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::DEADLINE;
+use crate::{Access, DEADLINE};
 
-/// An SDK in another language: its interpreter and our scripts for it.
-#[derive(Debug)]
-pub struct Sdk {
-    interpreter: PathBuf,
-    directory: PathBuf,
-    scenarios: &'static str,
+/// An Event Hubs SDK that runs as a child process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sdk {
+    /// `@azure/event-hubs` on Node.js.
+    Javascript,
+    /// `azure-eventhub` in a virtual environment.
+    Python,
+    /// Microsoft's Rust crate, `azure_messaging_eventhubs`.
+    Official,
+    /// The Rust crate `azeventhubs`.
+    Azeventhubs,
 }
 
 impl Sdk {
-    /// `@azure/event-hubs` on Node.js; `None`, after saying so, where it is missing.
+    /// Its package's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Javascript => "@azure/event-hubs",
+            Self::Python => "azure-eventhub",
+            Self::Official => "azure_messaging_eventhubs",
+            Self::Azeventhubs => "azeventhubs",
+        }
+    }
+
+    /// Whether it can be run; where it cannot, says so.
     ///
     /// # Panics
     ///
-    /// Where it is missing and `INTEROP=required`.
+    /// Where it cannot and `INTEROP=required`.
     #[must_use]
-    pub fn javascript() -> Option<&'static Self> {
-        static FOUND: LazyLock<Option<Sdk>> = LazyLock::new(|| {
-            let sdk = Sdk {
-                interpreter: "node".into(),
-                directory: interop_directory().join("js"),
-                scenarios: "scenarios.js",
-            };
-            let import = ["-e", "require('@azure/event-hubs'); require('express')"];
-            sdk.can_run(import).then_some(sdk)
+    pub fn is_installed(self) -> bool {
+        static NODE: LazyLock<bool> = LazyLock::new(|| {
+            let import = "require('@azure/event-hubs'); require('express'); require('ws')";
+            can_run(&Sdk::Javascript, ["-e", import])
         });
-        or_skip(&FOUND, "Node.js with @azure/event-hubs and express")
+        static PYTHON: LazyLock<bool> =
+            LazyLock::new(|| can_run(&Sdk::Python, ["-c", "import azure.eventhub, websocket"]));
+        let installed = match self {
+            Self::Javascript => *NODE,
+            Self::Python => *PYTHON,
+            Self::Official | Self::Azeventhubs => true,
+        };
+        if !installed {
+            let reason = format!("what {self:?} needs is missing: run interop/setup.sh");
+            let required = env::var("INTEROP").is_ok_and(|value| value == "required");
+            assert!(!required, "{reason}");
+            eprintln!("skipped: {reason}");
+        }
+        installed
     }
 
-    /// `azure-eventhub` in a virtual environment; `None`, after saying so, where it is missing.
-    ///
-    /// # Panics
-    ///
-    /// Where it is missing and `INTEROP=required`.
+    /// A command that runs a script of this SDK's language.
     #[must_use]
-    pub fn python() -> Option<&'static Self> {
-        static FOUND: LazyLock<Option<Sdk>> = LazyLock::new(|| {
-            let directory = interop_directory().join("python");
-            let sdk = Sdk {
-                interpreter: directory.join(".venv/bin/python"),
-                directory,
-                scenarios: "scenarios.py",
-            };
-            sdk.can_run(["-c", "import azure.eventhub"]).then_some(sdk)
-        });
-        or_skip(&FOUND, "Python with azure-eventhub")
-    }
-
-    fn can_run(&self, arguments: [&str; 2]) -> bool {
-        std::process::Command::new(&self.interpreter)
-            .args(arguments)
-            .current_dir(&self.directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    }
-
-    /// A command that runs a script of this SDK.
-    #[must_use]
-    pub fn command(&self, script: impl AsRef<Path>) -> Command {
-        let mut command = Command::new(&self.interpreter);
+    pub fn script(self, script: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(self.program());
         command
-            .arg(self.directory.join(script))
-            .env("NODE_PATH", self.directory.join("node_modules"))
-            .kill_on_drop(true);
+            .arg(script.as_ref())
+            .env("NODE_PATH", directory().join("js/node_modules"));
         command
     }
 
-    /// A command that runs one of the SDK's scenarios against the hub of a connection string.
+    /// A command that runs one of the SDK's scenarios.
     #[must_use]
-    pub fn scenario(&self, name: &str, connection_string: &str) -> Command {
-        let mut command = self.command(self.scenarios);
+    pub fn scenario(self, name: &str, access: &Access) -> Command {
+        let mut command = match self {
+            Self::Javascript => self.script(directory().join("js/scenarios.js")),
+            Self::Python => self.script(directory().join("python/scenarios.py")),
+            Self::Official | Self::Azeventhubs => Command::new(self.program()),
+        };
         command
             .arg(name)
-            .env("EVENTHUB_CONNECTION_STRING", connection_string);
+            .envs(access.environment(self))
+            .kill_on_drop(true);
         command
     }
 
@@ -92,12 +91,12 @@ impl Sdk {
     /// # Panics
     ///
     /// If it fails, takes over a minute or prints anything but JSON lines.
-    pub async fn run(&self, name: &str, connection_string: &str) -> Vec<Value> {
-        let mut scenario = self.scenario(name, connection_string);
+    pub async fn run(self, name: &str, access: &Access) -> Vec<Value> {
+        let mut scenario = self.scenario(name, access);
         let output = timeout(DEADLINE, scenario.output())
             .await
             .unwrap_or_else(|_| panic!("'{name}' takes over a minute"))
-            .expect("the interpreter was found");
+            .expect("the program was found");
         let (stdout, stderr) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
@@ -109,18 +108,34 @@ impl Sdk {
         let parse = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{stdout}"));
         stdout.lines().map(parse).collect()
     }
-}
 
-fn or_skip(found: &'static Option<Sdk>, what: &str) -> Option<&'static Sdk> {
-    if found.is_none() {
-        let reason = format!("{what} is missing: run interop/setup.sh");
-        let required = env::var("INTEROP").is_ok_and(|value| value == "required");
-        assert!(!required, "{reason}");
-        eprintln!("skipped: {reason}");
+    fn program(self) -> PathBuf {
+        match self {
+            Self::Javascript => "node".into(),
+            Self::Python => directory().join("python/.venv/bin/python"),
+            Self::Official => beside_the_tests("official"),
+            Self::Azeventhubs => beside_the_tests("azeventhubs"),
+        }
     }
-    found.as_ref()
 }
 
-fn interop_directory() -> &'static Path {
+fn can_run(sdk: &Sdk, arguments: [&str; 2]) -> bool {
+    std::process::Command::new(sdk.program())
+        .args(arguments)
+        .current_dir(directory().join("js"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A binary of this crate: cargo builds them for the tests, one directory above.
+fn beside_the_tests(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a test knows its path");
+    let target = test.parent().and_then(Path::parent);
+    target.expect("a test lies in deps/").join(name)
+}
+
+fn directory() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use eventhubs_emulator::Emulator;
-use eventhubs_interop::{App, Sdk, get};
+use eventhubs_interop::{Access, App, Sdk, emulator, get};
 use tokio::sync::Mutex;
 
 /// The apps listen on ports 3000 and 3001: one test at a time.
 static PORTS: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
 /// Starts an app of the tutorial and waits until it listens.
-async fn start(sdk: &Sdk, name: &str, emulator: &Emulator) -> App {
+async fn start(name: &str, emulator: &Emulator) -> App {
     let tutorial = Path::new(env!("CARGO_MANIFEST_DIR")).join("js/tutorial");
     let source = std::fs::read_to_string(tutorial.join(name)).unwrap();
     let source = source
@@ -20,7 +20,7 @@ async fn start(sdk: &Sdk, name: &str, emulator: &Emulator) -> App {
         .replace("<< EVENT HUB NAME >>", "eh1");
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&copy, source).unwrap();
-    let mut app = App::start(sdk.command(copy));
+    let mut app = App::start(Sdk::Javascript.script(copy));
     let ready = app.line().await;
     assert!(ready.starts_with("Server running at "), "{ready}");
     app
@@ -28,12 +28,12 @@ async fn start(sdk: &Sdk, name: &str, emulator: &Emulator) -> App {
 
 #[tokio::test]
 async fn events_sent_by_the_tutorials_producer_are_in_the_hub() {
-    let Some(javascript) = Sdk::javascript() else {
+    if !Sdk::Javascript.is_installed() {
         return;
-    };
+    }
     let _ports = PORTS.lock().await;
-    let emulator = Emulator::start().await.unwrap();
-    let _producer = start(javascript, "app.js", &emulator).await;
+    let emulator = emulator().start().await.unwrap();
+    let _producer = start("app.js", &emulator).await;
     assert_eq!(get(3000, "/send").await, "Events sent to Event Hub");
     let bodies: Vec<_> = emulator
         .received("eh1")
@@ -45,13 +45,13 @@ async fn events_sent_by_the_tutorials_producer_are_in_the_hub() {
 
 #[tokio::test]
 async fn the_tutorials_consumer_prints_what_the_tutorials_producer_sends() {
-    let Some(javascript) = Sdk::javascript() else {
+    if !Sdk::Javascript.is_installed() {
         return;
-    };
+    }
     let _ports = PORTS.lock().await;
-    let emulator = Emulator::start().await.unwrap();
-    let _producer = start(javascript, "app.js", &emulator).await;
-    let mut consumer = receiving(javascript, &emulator).await;
+    let emulator = emulator().start().await.unwrap();
+    let _producer = start("app.js", &emulator).await;
+    let mut consumer = receiving(&emulator).await;
     get(3000, "/send").await;
     assert_eq!(consumer.line().await, "Received event: First event");
     assert_eq!(consumer.line().await, "Received event: Second event");
@@ -59,28 +59,27 @@ async fn the_tutorials_consumer_prints_what_the_tutorials_producer_sends() {
 
 #[tokio::test]
 async fn the_tutorials_consumer_prints_what_another_sdk_sends() {
-    let (Some(javascript), Some(python)) = (Sdk::javascript(), Sdk::python()) else {
+    if !(Sdk::Javascript.is_installed() && Sdk::Python.is_installed()) {
         return;
-    };
+    }
     let _ports = PORTS.lock().await;
-    let emulator = Emulator::start().await.unwrap();
-    let mut consumer = receiving(javascript, &emulator).await;
-    let hub = emulator.connection_string_for("eh1");
-    python.run("single", &hub).await;
+    let emulator = emulator().start().await.unwrap();
+    let mut consumer = receiving(&emulator).await;
+    Sdk::Python.run("single", &Access::to(&emulator)).await;
     assert_eq!(consumer.line().await, "Received event: alone");
 }
 
 #[tokio::test]
 async fn the_tutorials_consumer_meets_the_tutorials_error_where_an_epoch_holds_the_hub() {
-    let (Some(javascript), Some(python)) = (Sdk::javascript(), Sdk::python()) else {
+    if !(Sdk::Javascript.is_installed() && Sdk::Python.is_installed()) {
         return;
-    };
+    }
     let _ports = PORTS.lock().await;
-    let emulator = Emulator::start().await.unwrap();
-    let hub = emulator.connection_string_for("eh1");
-    let _holder = App::start(python.scenario("hold", &hub));
+    let emulator = emulator().start().await.unwrap();
+    let access = Access::to(&emulator);
+    let _holder = App::start(Sdk::Python.scenario("hold", &access));
     emulator.wait_for_receivers("eh1", 4).await;
-    let mut consumer = start(javascript, "consumer.js", &emulator).await;
+    let mut consumer = start("consumer.js", &emulator).await;
     get(3001, "/receive").await;
     let error = consumer.error_line().await;
     assert!(error.starts_with("Error: "), "{error}");
@@ -89,8 +88,8 @@ async fn the_tutorials_consumer_meets_the_tutorials_error_where_an_epoch_holds_t
 }
 
 /// The tutorial's consumer, attached to all four partitions.
-async fn receiving(sdk: &Sdk, emulator: &Emulator) -> App {
-    let consumer = start(sdk, "consumer.js", emulator).await;
+async fn receiving(emulator: &Emulator) -> App {
+    let consumer = start("consumer.js", emulator).await;
     let answer = get(3001, "/receive").await;
     assert_eq!(answer, "Receiving events from Event Hub");
     emulator.wait_for_receivers("eh1", 4).await;

@@ -10,7 +10,8 @@ use azure_core::credentials as azure;
 
 use super::{AccessToken, TokenCredential};
 
-/// A credential of the Azure SDK, such as those of `azure_identity`.
+/// A credential of the Azure SDK, such as those of `azure_identity`: of its
+/// releases on `azure_core` 1.2, that is `azure_identity` 1.1.0-beta.1 or later.
 ///
 /// What the credential says of a failure is told; the error itself, which may
 /// hold what a server answered, is not kept.

@@ -2,12 +2,15 @@
 #![allow(dead_code)]
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use eventhubs_emulator::Emulator;
 use eventhubs_flow::transport::{AmqpProducer, TransportProducer, TransportReceiver};
 use eventhubs_flow::{
-    BatchLimits, Error, EventBatch, EventData, EventHub, PartitionId, ReceivedEvent, Target,
+    BatchLimits, Error, EventBatch, EventData, EventHub, EventHubOptions, PartitionId,
+    ReceivedEvent, Target,
 };
+use tokio::time::timeout;
 
 pub(crate) const HUB: &str = "eh1";
 
@@ -20,6 +23,26 @@ pub(crate) async fn start() -> (Emulator, EventHub) {
 pub(crate) async fn connect(emulator: &Emulator) -> EventHub {
     let connection_string = emulator.connection_string_for(HUB);
     EventHub::connect(&connection_string).await.unwrap()
+}
+
+/// Waits for what must come, and not for ever.
+pub(crate) async fn bounded<T>(work: impl Future<Output = T>) -> T {
+    let done = timeout(Duration::from_secs(60), work).await;
+    done.expect("in time")
+}
+
+pub(crate) async fn connect_with(emulator: &Emulator, options: EventHubOptions) -> EventHub {
+    let connection_string = emulator.connection_string_for(HUB);
+    EventHub::connect_with(&connection_string, options)
+        .await
+        .unwrap()
+}
+
+/// The bodies that the hub stored, in the order of each partition.
+pub(crate) fn stored(emulator: &Emulator) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let received = emulator.received(HUB);
+    received.iter().map(|event| text(&event.body)).collect()
 }
 
 pub(crate) fn partition(number: u32) -> Target {

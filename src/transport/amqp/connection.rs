@@ -10,8 +10,8 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::{Duration, SystemTime};
 
 use fe2o3_amqp::Session;
@@ -32,6 +32,7 @@ use super::tokens::{Issuer, TokenSource};
 use crate::error::{Error, ErrorKind};
 use crate::hub::EventHubOptions;
 use crate::retry::Backoff;
+use crate::sync::lock;
 
 /// How long the service may take to agree to a close.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,7 +50,7 @@ const CHANNEL_MAX: u16 = 4999;
 pub(crate) struct Connection {
     dialer: Dialer,
     hub: String,
-    issuer: Arc<Issuer>,
+    issuer: Issuer,
     try_timeout: Duration,
     heartbeat: Duration,
     reconnect: Backoff,
@@ -58,6 +59,8 @@ pub(crate) struct Connection {
     attempts: AtomicU64,
     /// The attempts that have succeeded.
     generation: AtomicU64,
+    /// Why the token of the connection was not renewed.
+    not_renewed: StdMutex<Option<Error>>,
     closed: watch::Sender<bool>,
 }
 
@@ -113,13 +116,14 @@ impl Connection {
         Ok(Arc::new(Self {
             dialer: Dialer::new(endpoint, options.root_certificates.clone()),
             hub: hub.to_owned(),
-            issuer: Arc::new(Issuer::new(source, audience)),
+            issuer: Issuer::new(source, audience),
             try_timeout: options.try_timeout,
             heartbeat: options.heartbeat,
             reconnect: options.reconnect,
             state: Mutex::default(),
             attempts: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            not_renewed: StdMutex::default(),
             closed: watch::Sender::new(false),
         }))
     }
@@ -132,6 +136,15 @@ impl Connection {
     /// How long one operation may take, whatever it waits for.
     pub(super) fn try_timeout(&self) -> Duration {
         self.try_timeout
+    }
+
+    /// The wait after so many failures in a row.
+    pub(super) fn backoff(&self, failures: u32) -> Duration {
+        self.reconnect.delay(failures, None)
+    }
+
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// The name of the event hub.
@@ -157,6 +170,16 @@ impl Connection {
         let this = Arc::clone(self);
         self.in_task(async move { this.begin().await.map(|(_, begun)| begun) })
             .await
+    }
+
+    /// Begins a session on the connection as it is; `None` if it is down.
+    pub(super) async fn session_of_open(&self) -> Option<Result<SessionHandle<()>, Error>> {
+        let mut state = self.state.lock().await;
+        let open = state.open.as_ref()?;
+        match open.handle.is_closed() {
+            true => None,
+            false => Some(state.begin().await.map(|begun| begun.session)),
+        }
     }
 
     /// The management node.
@@ -220,8 +243,24 @@ impl Connection {
         let _ = closed.wait_for(|closed| *closed).await;
     }
 
-    /// An error in the light of whether we closed the connection ourselves.
+    /// Tells why a token was not renewed, or that it was.
+    pub(super) fn set_not_renewed(&self, failure: Option<Error>) {
+        *lock(&self.not_renewed) = failure;
+    }
+
+    /// An error in the light of what else is known: whether we closed the
+    /// connection ourselves, and why its token expired.
     pub(super) fn explain(&self, error: Error) -> Error {
+        if error.kind() == &ErrorKind::Unauthorized
+            && let Some(failure) = &*lock(&self.not_renewed)
+        {
+            let message = format!("{error} The token was not renewed: {failure}");
+            let explained = Error::new(ErrorKind::Unauthorized, message);
+            return match error.is_fate_unknown() {
+                true => explained.with_unknown_fate(),
+                false => explained.with_source(error),
+            };
+        }
         if !self.is_closed() || error.kind() != &ErrorKind::Disconnected {
             return error;
         }
@@ -260,7 +299,7 @@ impl Connection {
     }
 
     /// Begins a session on the connection, which is up afterwards.
-    async fn begin(&self) -> Result<(MutexGuard<'_, State>, Begun), Error> {
+    async fn begin(self: &Arc<Self>) -> Result<(MutexGuard<'_, State>, Begun), Error> {
         let mut state = self.lock_open().await?;
         match state.begin().await {
             // It was about to go when it was asked: one more.
@@ -276,7 +315,7 @@ impl Connection {
     }
 
     /// The state of the connection, which is up.
-    async fn lock_open(&self) -> Result<MutexGuard<'_, State>, Error> {
+    async fn lock_open(self: &Arc<Self>) -> Result<MutexGuard<'_, State>, Error> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if state
@@ -315,6 +354,7 @@ impl Connection {
                 tracing::info!(endpoint = ?self.dialer.endpoint(), hub = %self.hub, generation, "connected");
                 (state.failures, state.retry_at) = (0, None);
                 state.failure = None;
+                self.set_not_renewed(None);
             }
             Err(error) => {
                 state.failures = state.failures.saturating_add(1);
@@ -328,7 +368,7 @@ impl Connection {
         Ok(state)
     }
 
-    async fn connect(&self, what: &str) -> Result<Open, Error> {
+    async fn connect(self: &Arc<Self>, what: &str) -> Result<Open, Error> {
         let token = self.issuer.token(SystemTime::now()).await?;
         let stream = self.dialer.dial(what).await?;
         let tripped = stream.tripped();
@@ -349,12 +389,11 @@ impl Connection {
         let session = session.map_err(|error| error.into_error(what))?;
         let mut cbs = Node::new(session, cbs::ADDRESS);
         cbs::put_token(&mut cbs, &self.issuer, &token).await?;
-        let issuer = Arc::clone(&self.issuer);
         Ok(Open {
             handle,
             tripped,
             management: None,
-            _renewal: Renewal::start(cbs, issuer, token, self.try_timeout),
+            _renewal: Renewal::start(self, cbs, token),
         })
     }
 
@@ -391,7 +430,7 @@ impl State {
 
 /// Says that something took too long.
 pub(super) fn timed_out(what: &str, after: Duration) -> Error {
-    let message = format!("{what}: no answer within {} s", after.as_secs());
+    let message = format!("{what}: no answer within {after:?}");
     Error::new(ErrorKind::Timeout, message)
 }
 

@@ -120,7 +120,9 @@ impl Issuer {
             TokenSource::Key { name, key, life } => {
                 let expires_at = now + *life;
                 let expiry = expires_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-                let text = sas::sign(name, key, &self.audience, expiry.as_secs());
+                // Whole seconds, rounded up: it is good for its life at least.
+                let expiry = expiry.as_secs() + u64::from(expiry.subsec_nanos() > 0);
+                let text = sas::sign(name, key, &self.audience, expiry);
                 Token::new(text, SAS, now, expires_at)
             }
             TokenSource::Credential(credential) => {
@@ -161,6 +163,15 @@ mod tests {
         assert!(token.text.contains("&se=1000&"), "the expiry is signed");
         assert_eq!(token.fresh_for(NOW), Some(Duration::from_secs(800)));
         assert_eq!(token.good_for(after(900)), Some(Duration::from_secs(100)));
+    }
+
+    #[tokio::test]
+    async fn a_signed_token_is_not_good_for_less_than_its_life() {
+        let token = issuer()
+            .token(NOW + Duration::from_millis(1))
+            .await
+            .unwrap();
+        assert!(token.text.contains("&se=1001&"), "rounded up");
     }
 
     #[tokio::test]
