@@ -1,10 +1,16 @@
 //! Tokens from elsewhere, such as Microsoft Entra ID.
 
+#[cfg(feature = "azure-core")]
+mod azure;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+
+#[cfg(feature = "azure-core")]
+pub use azure::AzureCredential;
 
 /// The scope of tokens for Event Hubs.
 pub const EVENT_HUBS_SCOPE: &str = "https://eventhubs.azure.net//.default";
@@ -47,7 +53,9 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Whence tokens come: implement it over the identity library of your choice.
+/// Whence tokens come: implement it over the identity library of your choice. For
+/// credentials of the Azure SDK there is `AzureCredential`, under the feature
+/// `azure-core`.
 ///
 /// A connection asks for a token when it is made, and for a newer one after four
 /// fifths of the last one's life; it keeps none longer than that, so an

@@ -47,8 +47,9 @@ struct Extra {
 static NO_MESSAGE_PROPERTIES: MessageProperties = MessageProperties::EMPTY;
 static NO_PROPERTIES: Properties = BTreeMap::new();
 
-/// The properties that AMQP itself defines for a message (section 3.2.4).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The properties that AMQP itself defines for a message (section 3.2.4). `Debug`
+/// shows which are set, not to what.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct MessageProperties {
     /// The id of this message.
     pub message_id: Option<MessageId>,
@@ -94,6 +95,29 @@ impl MessageProperties {
         group_sequence: None,
         reply_to_group_id: None,
     };
+}
+
+impl fmt::Debug for MessageProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = [
+            ("message_id", self.message_id.is_some()),
+            ("user_id", self.user_id.is_some()),
+            ("to", self.to.is_some()),
+            ("subject", self.subject.is_some()),
+            ("reply_to", self.reply_to.is_some()),
+            ("correlation_id", self.correlation_id.is_some()),
+            ("content_type", self.content_type.is_some()),
+            ("content_encoding", self.content_encoding.is_some()),
+            ("absolute_expiry_time", self.absolute_expiry_time.is_some()),
+            ("creation_time", self.creation_time.is_some()),
+            ("group_id", self.group_id.is_some()),
+            ("group_sequence", self.group_sequence.is_some()),
+            ("reply_to_group_id", self.reply_to_group_id.is_some()),
+        ];
+        let set = set.iter().filter(|(_, is_set)| *is_set);
+        f.write_str("MessageProperties ")?;
+        f.debug_set().entries(set.map(|(name, _)| name)).finish()
+    }
 }
 
 impl EventData {

@@ -27,12 +27,15 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
+//! | `azure-core` | no | `AzureCredential`: Microsoft Entra ID by credentials of the Azure SDK |
 //! | `contract` | no | `transport::contract`: the checks that every transport must pass |
 //!
 //! # Testing
 //!
 //! The crate `eventhubs-emulator` is an Event Hubs that runs in the process and
 //! speaks AMQP 1.0; [`transport::memory`] is one without a protocol.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(doctest, feature = "amqp"))]
 #[doc = include_str!("../README.md")]
@@ -59,6 +62,8 @@ mod value;
 
 pub use batch::{BatchLimits, EventBatch};
 pub use connection_string::ConnectionString;
+#[cfg(feature = "azure-core")]
+pub use credential::AzureCredential;
 #[cfg(feature = "amqp")]
 pub use credential::{AccessToken, EVENT_HUBS_SCOPE, TokenCredential};
 pub use error::{

@@ -1,11 +1,13 @@
 //! The values that properties and annotations hold: AMQP's primitive types.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-/// A value of a property: every simple AMQP 1.0 type.
-#[derive(Debug, Clone, PartialEq)]
+/// A value of a property: every simple AMQP 1.0 type. `Debug` shows its type and,
+/// of bytes and text, the length, never the value.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
     /// No value.
@@ -93,8 +95,9 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// The id of a message, or of the message that it answers.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The id of a message, or of the message that it answers. `Debug` shows its type
+/// and, of bytes and text, the length, never the id.
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageId {
     /// `ulong`
@@ -105,6 +108,50 @@ pub enum MessageId {
     Binary(Bytes),
     /// `string`
     String(String),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Bool",
+            Self::U8(_) => "U8",
+            Self::U16(_) => "U16",
+            Self::U32(_) => "U32",
+            Self::U64(_) => "U64",
+            Self::I8(_) => "I8",
+            Self::I16(_) => "I16",
+            Self::I32(_) => "I32",
+            Self::I64(_) => "I64",
+            Self::F32(_) => "F32",
+            Self::F64(_) => "F64",
+            Self::Decimal32(_) => "Decimal32",
+            Self::Decimal64(_) => "Decimal64",
+            Self::Decimal128(_) => "Decimal128",
+            Self::Char(_) => "Char",
+            Self::Timestamp(_) => "Timestamp",
+            Self::Uuid(_) => "Uuid",
+            Self::Binary(bytes) => return sized(f, "Binary", bytes.len()),
+            Self::String(text) => return sized(f, "String", text.len()),
+            Self::Symbol(text) => return sized(f, "Symbol", text.len()),
+        };
+        f.write_str(name)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::U64(_) => f.write_str("U64"),
+            Self::Uuid(_) => f.write_str("Uuid"),
+            Self::Binary(bytes) => sized(f, "Binary", bytes.len()),
+            Self::String(text) => sized(f, "String", text.len()),
+        }
+    }
+}
+
+fn sized(f: &mut fmt::Formatter<'_>, name: &str, bytes: usize) -> fmt::Result {
+    write!(f, "{name}({bytes} bytes)")
 }
 
 macro_rules! from {

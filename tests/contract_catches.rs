@@ -40,6 +40,8 @@ enum Bug {
     StealsBack,
     LevelsIgnored,
     ReceiversLeaked,
+    EndUnnoticed,
+    EndAskedForWithEvents,
 }
 
 #[derive(Debug)]
@@ -258,6 +260,18 @@ impl TransportReceiver for BuggyReceiver {
         }
     }
 
+    async fn ended(&mut self) -> Error {
+        match self.bug {
+            Bug::EndUnnoticed => std::future::pending().await,
+            Bug::EndAskedForWithEvents => loop {
+                if let Err(error) = self.inner().receive(MANY).await {
+                    return error;
+                }
+            },
+            _ => self.inner().ended().await,
+        }
+    }
+
     async fn close(mut self: Box<Self>) -> Result<(), Error> {
         let inner = self.inner.take().expect("open");
         if self.bug == Bug::ReceiversLeaked {
@@ -283,7 +297,7 @@ async fn said_of(bug: Bug) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn every_bug_is_caught_by_the_checks_that_are_about_it() {
-    let table: [(Bug, &[&str]); 19] = [
+    let table: [(Bug, &[&str]); 21] = [
         (
             Bug::OkBeforeTheOutcome,
             &["outcomes::rejected", "closing::stalled_senders"],
@@ -335,6 +349,18 @@ async fn every_bug_is_caught_by_the_checks_that_are_about_it() {
         (
             Bug::ReceiversLeaked,
             &["owners::five_without_a_level", "closing::receivers"],
+        ),
+        (
+            Bug::EndUnnoticed,
+            &[
+                "owners::displaced_without_room",
+                "receiving::lost_connections",
+                "closing::waiting_receivers",
+            ],
+        ),
+        (
+            Bug::EndAskedForWithEvents,
+            &["receiving::waiting_for_the_end"],
         ),
     ];
     for (bug, checks) in table {

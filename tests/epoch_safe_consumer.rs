@@ -198,6 +198,20 @@ async fn after_a_theft_nothing_buffered_is_yielded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_theft_is_noticed_while_there_is_no_room_for_events() {
+    let hub = MemoryHub::new(1);
+    send(&hub, FIRST, 100).await;
+    let bound = NonZeroU32::new(10).expect("not zero");
+    let mut events = open(&hub, earliest().with_prefetch_events(bound)).await;
+    idle().await;
+    assert!(hub.delivered_count() <= 10, "there is no room for more");
+    let _thief = intrude(&hub, Some(1)).await;
+    idle().await;
+    stolen(&next_error(&mut events).await);
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_higher_level_refuses_and_the_error_names_the_level_needed() {
     let hub = MemoryHub::new(2);
     let _holder = intrude(&hub, Some(5)).await;

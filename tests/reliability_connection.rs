@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_support::{HUB, batch, connect_with, events, partition, receive, start, stored};
+use amqp_support::{HUB, batch, bounded, connect_with, events, partition, receive, start, stored};
 use eventhubs_emulator::{Emulator, Fault, LinkRole, When};
 use eventhubs_flow::producer::buffered::BufferedProducerOptions;
 use eventhubs_flow::transport::{
@@ -62,9 +62,9 @@ async fn row_3_a_half_open_connection_is_noticed_within_two_heartbeats() {
     // Acknowledgements first: there are some under way when the line goes dead.
     let held = emulator.faults().inject(Fault::hold_outcomes());
     load.send_each(&KEYS, 10).await;
-    held.wait_for(4).await;
+    bounded(held.wait_for(4)).await;
     let dead = emulator.faults().inject(Fault::half_open().times(1));
-    dead.wait_for(1).await;
+    bounded(dead.wait_for(1)).await;
     let since = Instant::now();
     held.heal();
     assert_eq!(load.settle().await, 0);
@@ -108,7 +108,7 @@ async fn row_11_all_links_share_one_recovery_of_their_connection() {
     assert_eq!(load.settle().await, 0);
     let closed = Fault::close_connection(When::Now, "amqp:connection:forced", "Going down.");
     let closed = emulator.faults().inject(closed);
-    closed.wait_for(1).await;
+    bounded(closed.wait_for(1)).await;
     drop(closed);
     load.send_each(&KEYS, 30).await;
     assert_eq!(load.settle().await, 0);
@@ -126,7 +126,7 @@ async fn row_11_a_management_session_that_ended_is_begun_again() {
     producer.hub_properties().await.unwrap();
     let ended = Fault::end_session(When::Now, "amqp:internal-error", "Oops.").management();
     let ended = emulator.faults().inject(ended.times(1));
-    ended.wait_for(1).await;
+    bounded(ended.wait_for(1)).await;
     // Asked while the news is under way, or afterwards.
     if let Err(error) = producer.hub_properties().await {
         assert_eq!(error.kind(), &ErrorKind::Disconnected, "{error}");
@@ -144,7 +144,7 @@ async fn row_12_the_next_send_after_an_idle_detach_succeeds() {
     assert_eq!(load.settle().await, 0);
     let before = senders(&emulator);
     let idle = emulator.faults().inject(Fault::detach_idle().senders());
-    idle.wait_for(4).await;
+    bounded(idle.wait_for(4)).await;
     drop(idle);
     load.send_each(&KEYS, 10).await;
     assert_eq!(load.settle().await, 0);
@@ -166,7 +166,7 @@ async fn row_13_an_idle_connection_dropped_without_a_word_is_replaced_within_the
     load.send_each(&KEYS, 10).await;
     assert_eq!(load.settle().await, 0);
     let dropped = emulator.faults().inject(Fault::half_open().times(1));
-    dropped.wait_for(1).await;
+    bounded(dropped.wait_for(1)).await;
     let since = Instant::now();
     load.send_each(&KEYS, 10).await;
     assert_eq!(load.settle().await, 0);
@@ -219,10 +219,16 @@ async fn row_17_a_corrupt_byte_is_an_error_and_a_reconnect_wherever_it_is() {
     // A disposition is 30 bytes and more: each of its bytes once.
     for after in 0..40 {
         let corrupt = emulator.faults().inject(Fault::corrupt(after).times(1));
-        while corrupt.struck() == 0 {
-            load.send("a").await;
-            assert_eq!(load.settle().await, 0, "byte {after}");
-        }
+        let striking = async {
+            while corrupt.struck() == 0 {
+                load.send("a").await;
+                assert_eq!(load.settle().await, 0, "byte {after}");
+            }
+        };
+        bounded(striking).await;
+        // The connection that it broke must not be the next one's.
+        let is_one = |emulator: &Emulator| emulator.connections().len() == 1;
+        bounded(emulator.wait_until(is_one)).await;
     }
     let counts = load.finish(|| stored(&emulator)).await;
     assert_eq!(counts.delivered, counts.accepted);

@@ -183,15 +183,15 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The idle time-out announced to clients; one that is silent for twice as long is closed with
+    /// The idle time-out announced to clients; one that completes no frame for twice as long is closed with
     /// `amqp:connection:forced`. Defaults to 240 s, as the service; taken as 1 ms to 2^32 - 1 ms.
     pub fn idle_time_out(mut self, time_out: Duration) -> Self {
         self.idle.client = IdleTimeOuts::clamp(time_out);
         self
     }
 
-    /// After how long without a transfer or a flow a link is detached with `amqp:link:detach-forced`. Defaults to
-    /// 30 minutes, as the service; taken as 1 ms to 2^32 - 1 ms.
+    /// After how long without a transfer, a flow or an outcome a link is detached with `amqp:link:detach-forced`.
+    /// Defaults to 30 minutes, as the service; taken as 1 ms to 2^32 - 1 ms.
     ///
     /// A receiver with credit left is in use: it waits for events. Links of `$cbs` and `$management` stay. Both are
     /// ours, the service's ways are not documented.

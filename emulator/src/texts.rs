@@ -46,6 +46,13 @@ impl ServiceError {
     }
 }
 
+/// The longest beginning of a text of at most `max` bytes.
+pub(crate) fn cut_to(text: &str, max: usize) -> &str {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|&end| end <= max).last();
+    &text[..end.unwrap_or(0)]
+}
+
 fn tracking_id() -> String {
     let id = RandomState::new();
     format!("{:016x}{:016x}", id.hash_one(0), id.hash_one(1))
@@ -80,13 +87,28 @@ pub(crate) fn idle_link(name: &str, is_sender: bool, allowed: Duration) -> Strin
         true => ("publisher", "AmqpEventHubPublisher"),
         false => ("consumer", "AmqpEventHubConsumer"),
     };
-    let seconds = allowed.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let allowed = time_span(allowed);
     format!(
         "The link '<G0:0:{name}>' is force detached by the broker due to errors occurred in {end}(link40644). \
-         Detach origin: {origin}.IdleTimerExpired: Idle timeout: {hours:02}:{minutes:02}:{seconds:02}. \
+         Detach origin: {origin}.IdleTimerExpired: Idle timeout: {allowed}. \
          TrackingId:{id}_G0, SystemTracker:gateway5, Timestamp:{now}"
     )
+}
+
+/// A time as .NET's `TimeSpan` prints it: days and tenths of microseconds only where there are any.
+fn time_span(time: Duration) -> String {
+    let (seconds, ticks) = (time.as_secs(), time.subsec_nanos() / 100);
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+    let days = match days {
+        0 => String::new(),
+        _ => format!("{days}."),
+    };
+    let fraction = match ticks {
+        0 => String::new(),
+        _ => format!(".{ticks:07}"),
+    };
+    format!("{days}{hours:02}:{minutes:02}:{seconds:02}{fraction}")
 }
 
 /// Where something happened, as `SystemTracker` shows it: `ns:eventhub:hub~upper|group`.
@@ -409,6 +431,21 @@ mod tests {
         let (tracker, timestamp) = rest.split_once(", Timestamp:").unwrap();
         assert_eq!(tracker, "ns:eventhub:eh1~24575|$default");
         assert_eq!(timestamp.len(), "2026-01-31T12:00:00".len());
+    }
+
+    #[test]
+    fn times_are_printed_as_dotnet_does() {
+        for (time, printed) in [
+            (Duration::from_secs(1800), "00:30:00"),
+            (Duration::from_millis(250), "00:00:00.2500000"),
+            (Duration::from_millis(86_400_001), "1.00:00:00.0010000"),
+            (
+                Duration::from_millis(u32::MAX.into()),
+                "49.17:02:47.2950000",
+            ),
+        ] {
+            assert_eq!(time_span(time), printed);
+        }
     }
 
     #[test]

@@ -4,33 +4,11 @@ mod support;
 
 use eventhubs_emulator::Emulator;
 use std::time::Duration;
+use support::raw::{AMQP, NULL, SASL, ZERO, frame, list, signed_in, string};
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-const SASL: &[u8] = b"AMQP\x03\x01\x00\x00";
-const AMQP: &[u8] = b"AMQP\x00\x01\x00\x00";
-
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
-    [&size[..], &[2, kind, 0, 0], body].concat()
-}
-
-/// A list described by `code`.
-fn list(code: u8, fields: &[&[u8]]) -> Vec<u8> {
-    let items = fields.concat();
-    let size = u32::try_from(items.len() + 4).unwrap().to_be_bytes();
-    let count = u32::try_from(fields.len()).unwrap().to_be_bytes();
-    [&[0x00, 0x53, code, 0xD0], &size[..], &count, &items].concat()
-}
-
-fn string(text: &str) -> Vec<u8> {
-    [&[0xA1, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
-}
-
-const NULL: &[u8] = &[0x40];
-const ZERO: &[u8] = &[0x43];
 
 /// 36 KB of lists in lists.
 fn nested() -> Vec<u8> {
@@ -40,27 +18,6 @@ fn nested() -> Vec<u8> {
         value = [&[0xD0], &size[..], &[0, 0, 0, 1], &value].concat();
     }
     value
-}
-
-/// An open connection with a session, its client signed in with a key.
-fn signed_in() -> Vec<u8> {
-    let response = format!("\0{KEY_NAME}\0{KEY}");
-    let response = [
-        &[0xA0, u8::try_from(response.len()).unwrap()],
-        response.as_bytes(),
-    ]
-    .concat();
-    let init = list(0x41, &[b"\xA3\x05PLAIN", &response]);
-    let open = list(0x10, &[&string("hostile")]);
-    let begin = list(0x11, &[NULL, ZERO, &[0x52, 100], &[0x52, 100]]);
-    [
-        SASL,
-        &frame(1, &init),
-        AMQP,
-        &frame(0, &open),
-        &frame(0, &begin),
-    ]
-    .concat()
 }
 
 /// A sender at the hub, with these link properties.

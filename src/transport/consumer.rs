@@ -93,6 +93,18 @@ pub trait TransportReceiver: fmt::Debug + Send + 'static {
     /// Dropping the future loses no event: the next call returns it.
     async fn receive(&mut self, credit: NonZeroU32) -> Result<Vec<ReceivedEvent>, Error>;
 
+    /// Waits until the receiver has come to an end, and returns what
+    /// [`receive`](Self::receive) tells from then on. It asks for no event: for a
+    /// reader that has no room for one and must learn at once when another took
+    /// its place.
+    ///
+    /// Events that had come and were not received are dropped with the end; they
+    /// are still in the hub.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no event.
+    async fn ended(&mut self) -> Error;
+
     /// Closes the receiver and waits until the service has let go of it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use eventhubs_emulator::Emulator;
 use eventhubs_flow::transport::{AmqpProducer, TransportProducer, TransportReceiver};
@@ -9,6 +10,7 @@ use eventhubs_flow::{
     BatchLimits, Error, EventBatch, EventData, EventHub, EventHubOptions, PartitionId,
     ReceivedEvent, Target,
 };
+use tokio::time::timeout;
 
 pub(crate) const HUB: &str = "eh1";
 
@@ -21,6 +23,12 @@ pub(crate) async fn start() -> (Emulator, EventHub) {
 pub(crate) async fn connect(emulator: &Emulator) -> EventHub {
     let connection_string = emulator.connection_string_for(HUB);
     EventHub::connect(&connection_string).await.unwrap()
+}
+
+/// Waits for what must come, and not for ever.
+pub(crate) async fn bounded<T>(work: impl Future<Output = T>) -> T {
+    let done = timeout(Duration::from_secs(60), work).await;
+    done.expect("in time")
 }
 
 pub(crate) async fn connect_with(emulator: &Emulator, options: EventHubOptions) -> EventHub {

@@ -70,6 +70,10 @@ impl TransportReceiver for FailingReceiver {
         Err(self.0())
     }
 
+    async fn ended(&mut self) -> Error {
+        self.0()
+    }
+
     async fn close(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What can be seen of a client.
 
+use crate::texts;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -87,9 +88,7 @@ pub(crate) struct LinkDetails {
 
 /// As much of a client's text as is kept.
 pub(crate) fn cut(text: &str) -> String {
-    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
-    let end = ends.take_while(|&end| end <= MAX_TEXT).last();
-    text[..end.unwrap_or(0)].to_owned()
+    texts::cut_to(text, MAX_TEXT).to_owned()
 }
 
 #[cfg(test)]

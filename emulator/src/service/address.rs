@@ -5,6 +5,9 @@ pub(crate) const CBS: &str = "$cbs";
 /// The node that tells about hubs and partitions.
 pub(crate) const MANAGEMENT: &str = "$management";
 
+/// The longest address, in bytes: longer than those of the longest names.
+const MAX_PATH: usize = 2048;
+
 /// An address without scheme, host and outer slashes, its keywords recognised in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Address<'a> {
@@ -40,6 +43,9 @@ pub(crate) fn path(address: &str) -> &str {
 impl<'a> Address<'a> {
     /// Takes the [`path`] of an address apart.
     pub(crate) fn parse(path: &'a str) -> Self {
+        if path.len() > MAX_PATH {
+            return Self::Unknown;
+        }
         let mut segments = path.split('/');
         let segments: [Option<&str>; 6] = std::array::from_fn(|_| segments.next());
         let is = |segment: &str, keyword: &str| segment.eq_ignore_ascii_case(keyword);
@@ -118,5 +124,7 @@ mod tests {
         ] {
             assert_eq!(Address::parse(text), expected, "{text}");
         }
+        let long = format!("eh1/Partitions/{}1", "0".repeat(MAX_PATH));
+        assert_eq!(Address::parse(&long), Address::Unknown);
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Claim {
 #[derive(Debug, Default)]
 pub(crate) struct Authorization {
     signed_in: Option<Authorized>,
+    /// Whether a token has ever been accepted.
+    has_put: bool,
     tokens: Vec<(String, Authorized)>,
     /// When the first of the tokens expires.
     next_expiry: Option<i64>,
@@ -29,15 +31,29 @@ impl Authorization {
     }
 
     /// Keeps a token, in place of an earlier one for the same audience; `false` if there are too many.
+    ///
+    /// A token with fewer rights than the one before ends no link at once: links that it no longer covers live until
+    /// some token of the connection expires. What the service does is not known.
     pub(crate) fn put(&mut self, audience: &str, token: Authorized, now: i64) -> bool {
+        let has_expired = self.next_expiry.is_some_and(|at| at <= now);
         self.tokens
             .retain(|(other, token)| other != audience && token.expires_at > now);
         let room = self.tokens.len() < MAX_TOKENS;
         if room {
             self.tokens.push((audience.to_owned(), token));
+            self.has_put = true;
         }
         self.find_next_expiry();
+        if has_expired {
+            // The links that lived by it have yet to end.
+            self.next_expiry = Some(now);
+        }
         room
+    }
+
+    /// Whether the client has shown neither a key nor a valid token so far; one whose tokens have expired is known.
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.signed_in.is_none() && !self.has_put
     }
 
     /// When a token expires next, in Unix seconds; links that lived by it may then be at their end.
@@ -86,7 +102,9 @@ mod tests {
     #[test]
     fn a_token_allows_its_right_at_its_resource_until_it_expires() {
         let mut authorization = Authorization::default();
+        assert!(authorization.is_stranger());
         assert!(authorization.put("a", token("eh1", Right::Send, 10), 0));
+        assert!(!authorization.is_stranger());
         assert!(authorization.allows(Right::Send, "eh1/Partitions/0", 9));
         assert!(!authorization.allows(Right::Send, "eh1", 10));
         assert!(!authorization.allows(Right::Listen, "eh1", 9));
@@ -104,7 +122,18 @@ mod tests {
         assert_eq!(authorization.next_expiry(), Some(20));
         assert!(authorization.allows(Right::Send, "eh1", 29));
         authorization.expire(20);
+        assert!(!authorization.is_stranger(), "its token was valid");
         assert_eq!(authorization.next_expiry(), Some(30));
+    }
+
+    #[test]
+    fn a_token_put_in_the_moment_in_which_another_expires_does_not_hide_that() {
+        let mut authorization = Authorization::default();
+        authorization.put("a", token("eh1", Right::Send, 10), 0);
+        authorization.put("b", token("eh2", Right::Send, 20), 10);
+        assert_eq!(authorization.next_expiry(), Some(10));
+        authorization.expire(10);
+        assert_eq!(authorization.next_expiry(), Some(20));
     }
 
     #[test]
@@ -126,6 +155,7 @@ mod tests {
             .with_rights([Right::Listen]);
         let mut authorization = Authorization::default();
         authorization.sign_in(Authorized::with_key(&key));
+        assert!(!authorization.is_stranger());
         assert!(authorization.allows(Right::Listen, "eh1/x", i64::MAX - 1));
         assert!(!authorization.allows(Right::Send, "eh1", 0));
         assert!(!authorization.allows(Right::Listen, "eh2", 0));

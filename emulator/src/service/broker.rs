@@ -1,10 +1,11 @@
 //! The service as connections see it: what an attach leads to, and what a node answers.
 
 use super::address::{self, Address};
+use super::answers::Answers;
 use super::authorization::{Authorization, Claim};
 use super::faulty::refusal;
 use super::message::{Answer, Request};
-use super::receiver::{Answers, EventSource, Source};
+use super::receiver::{EventSource, Source};
 use super::sender::{EventSink, Node, Sink};
 use super::{cbs, management};
 use crate::access_key::Right;
@@ -239,7 +240,7 @@ pub(super) fn text_field(terminus: &Value, field: usize) -> Option<&str> {
 }
 
 fn answers(node: Node, attach: &Attach) -> Endpoint {
-    let target = text_field(&attach.target, ADDRESS_FIELD).map(str::to_owned);
+    let target = text_field(&attach.target, ADDRESS_FIELD);
     Endpoint::Source(Source::Answers(Answers::new(node, target)), None)
 }
 

@@ -1,9 +1,15 @@
 //! AMQP messages: the sections of one, the requests that nodes take and the answers they give.
 
-use crate::wire::decode::{DecodeError, Decoder, Result};
+use crate::texts;
+use crate::wire::decode::{DecodeError, Decoder, Items, Result};
 use crate::wire::encode;
 use crate::wire::value::Value;
 use bytes::{Bytes, BytesMut};
+
+/// The longest message id and the longest address of a request that are echoed, in bytes.
+pub(super) const MAX_ECHO: usize = 4096;
+/// The longest description of an answer, in bytes: texts of the service are cut there if they quote a request.
+const MAX_DESCRIPTION: usize = 4096;
 
 /// The descriptors of a message's sections.
 pub(crate) mod section {
@@ -93,13 +99,13 @@ impl Request {
             match found.code {
                 section::PROPERTIES => {
                     let mut fields = found.content.list()?;
-                    request.message_id = fields.value()?;
+                    request.message_id = message_id(&mut fields)?;
                     for _ in 0..3 {
                         fields.value()?; // user-id, to, subject
                     }
-                    request.reply_to = fields.text()?.map(str::to_owned);
+                    request.reply_to = reply_to(&mut fields)?;
                     if request.message_id == Value::Null {
-                        request.message_id = fields.value()?; // correlation-id
+                        request.message_id = message_id(&mut fields)?; // the correlation id
                     }
                 }
                 section::APPLICATION_PROPERTIES => request.properties = found.content.value()?,
@@ -113,6 +119,26 @@ impl Request {
     /// The text of an application property.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.properties.get(name)?.as_text()
+    }
+}
+
+/// An id as it is to come back.
+fn message_id(fields: &mut Items<'_>) -> Result<Value> {
+    let before = fields.decoder.rest().len();
+    let id = fields.value()?;
+    let echoed = before - fields.decoder.rest().len();
+    if echoed > MAX_ECHO {
+        return Err(DecodeError("a message id is too long"));
+    }
+    Ok(id)
+}
+
+fn reply_to(fields: &mut Items<'_>) -> Result<Option<String>> {
+    match fields.text()? {
+        Some(address) if address.len() > MAX_ECHO => {
+            Err(DecodeError("an address to reply to is too long"))
+        }
+        address => Ok(address.map(str::to_owned)),
     }
 }
 
@@ -143,7 +169,7 @@ impl Answer {
             (Value::string("status-code"), Value::Int(self.status)),
             (
                 Value::string("status-description"),
-                Value::string(&self.description),
+                Value::string(texts::cut_to(&self.description, MAX_DESCRIPTION)),
             ),
         ];
         properties.extend(

@@ -4,6 +4,7 @@
 //! about frames, credit and windows stays there, everything about hubs stays in the namespace.
 
 mod address;
+mod answers;
 mod authorization;
 mod batch;
 mod broker;
@@ -16,6 +17,7 @@ mod receiver;
 mod seen;
 mod sender;
 
+pub(crate) use answers::{AnswerRoom, Queued};
 pub(crate) use authorization::{Authorization, Claim};
 pub(crate) use batch::partition_key;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,17 +1,13 @@
 //! Where a receiver's messages come from.
 
+use super::answers::Answers;
 use super::authorization::Claim;
 use super::delivery;
-use super::sender::Node;
 use crate::partition_log::{Cursor, PartitionLog};
 use crate::receivers::ReceiverLease;
 use crate::throughput::EgressShare;
-use bytes::{BufMut, Bytes, BytesMut};
-use std::collections::VecDeque;
+use bytes::BytesMut;
 use std::sync::Arc;
-
-/// How many answers may wait for a client that asks but takes none.
-const MAX_ANSWERS: usize = 1000;
 
 /// What feeds a link on which the client receives.
 pub(crate) enum Source {
@@ -33,7 +29,7 @@ impl Source {
     pub(crate) fn supply(&mut self) -> Supply {
         let has_message = match self {
             Self::Events(events) => events.is_ready(),
-            Self::Answers(answers) => !answers.queue.is_empty(),
+            Self::Answers(answers) => !answers.is_empty(),
         };
         if !has_message {
             return Supply::Empty;
@@ -66,10 +62,7 @@ impl Source {
                 }
                 written
             }
-            Self::Answers(answers) => {
-                let answer = answers.queue.pop_front();
-                answer.inspect(|answer| out.put_slice(answer)).is_some()
-            }
+            Self::Answers(answers) => answers.write_next(out),
         }
     }
 }
@@ -131,32 +124,5 @@ impl EventSource {
             delivery::write_event(out, event);
         });
         written.is_some()
-    }
-}
-
-/// The answers of a node.
-pub(crate) struct Answers {
-    pub(crate) node: Node,
-    /// The address under which the client expects answers.
-    pub(crate) target: Option<String>,
-    queue: VecDeque<Bytes>,
-}
-
-impl Answers {
-    pub(super) fn new(node: Node, target: Option<String>) -> Self {
-        Self {
-            node,
-            target,
-            queue: VecDeque::new(),
-        }
-    }
-
-    /// Adds an answer; `false` if too many wait already.
-    pub(crate) fn push(&mut self, answer: Bytes) -> bool {
-        let room = self.queue.len() < MAX_ANSWERS;
-        if room {
-            self.queue.push_back(answer);
-        }
-        room
     }
 }

@@ -34,6 +34,15 @@ impl Outcome {
         }
     }
 
+    /// The same outcome, its error cut to what a frame may hold.
+    #[must_use]
+    pub(crate) fn within(self, max_frame_size: usize) -> Self {
+        match self {
+            Self::Rejected(error) => Self::Rejected(error.within(max_frame_size)),
+            Self::Accepted | Self::Released | Self::Modified => self,
+        }
+    }
+
     fn to_value(&self) -> Value {
         let described = |code, fields| Value::described(code, Value::List(fields));
         match self {

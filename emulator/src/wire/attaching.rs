@@ -8,6 +8,7 @@ use super::link::{IncomingLink, OutgoingLink};
 use super::performative::{Attach, Detach, Performative, Role};
 use super::session::Slot;
 use super::value::Value;
+use crate::clients::cut;
 use crate::faults::{AttachFault, Kind, Place, When};
 use crate::service::{self, Attached, Endpoint};
 use bytes::BytesMut;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
-/// How many links a connection may have.
-const MAX_LINKS: usize = 5000;
+/// More than we add to an answer before it is written: capabilities, a count, a size.
+const TO_COME: usize = 80;
 /// The settle mode of a sender that settles whatever it sends.
 const SETTLED: u8 = 1;
 
@@ -26,10 +27,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         session.check_handle(attach.handle)?;
         // A refusal would keep the handle until the client lets go of it: the session ends instead.
         let links: usize = self.channels.values().map(Channel::links).sum();
-        if links >= MAX_LINKS {
-            let text = "The connection has too many links.";
-            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
+        self.limits().check_links(links)?;
+        self.check_answer(attach)?;
         let place = service::place(attach);
         let fault = self.broker.faults.strike(&place, |kind| match kind {
             Kind::Attach(fault) => Some(fault.clone()),
@@ -40,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Some((_, AttachFault::Refuse(failure))) => {
                 let error = self.broker.told(failure, &place);
                 self.broker.count_attach(attach, Some(&error.condition));
-                self.refuse(channel, answer(attach), error);
+                self.refuse(channel, self.answer(attach), error);
             }
             Some((_, AttachFault::Delay(delay))) if self.late < MAX_LATE => {
                 self.hold_back(channel, attach, delay);
@@ -66,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             Err(error) => {
                 self.broker.count_attach(attach, Some(&error.condition));
-                self.refuse(channel, answer(attach), error);
+                self.refuse(channel, self.answer(attach), error);
             }
         }
     }
@@ -119,12 +118,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let handle = answer.handle;
         self.insert(channel, handle, Slot::Detaching);
         Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
-        write_detach(&mut self.io.output, channel, handle, error);
+        self.write_detach(channel, handle, error);
     }
 
     fn accept(&mut self, channel: u16, attach: &Attach, place: Place, attached: Attached) {
         let handle = attach.handle;
-        let mut answer = answer(attach);
+        let mut answer = self.answer(attach);
         answer.offered_capabilities = attached.offered_capabilities;
         answer.max_message_size = Some(attached.max_message_size);
         let (details, hub) = self.broker.describe(attach);
@@ -133,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Endpoint::Sink(sink) => {
                 let count = attach.initial_delivery_count.unwrap_or(0);
                 let link = IncomingLink::new(
-                    attach.name.clone(),
+                    cut(&attach.name),
                     sink,
                     place,
                     count,
@@ -162,12 +161,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     });
                 }
                 let settled = attach.snd_settle_mode == SETTLED;
-                let name = attach.name.clone();
+                let name = cut(&attach.name);
                 let link = OutgoingLink::new(name, key.id, source, place, settled, record);
                 self.insert(channel, handle, Slot::Outgoing(link));
                 Performative::Attach(Box::new(answer)).write(&mut self.io.output, channel);
             }
         }
+    }
+
+    /// Our side of a link: of its ends the addresses only where the rest would not fit into a frame of the peer's.
+    fn answer(&self, attach: &Attach) -> Attach {
+        let mut answer = answer(attach);
+        if !fits(&answer, self.peer.max_frame_size) {
+            answer.source = address_only(&answer.source);
+            answer.target = address_only(&answer.target);
+        }
+        answer
+    }
+
+    fn check_answer(&self, attach: &Attach) -> Result<(), AmqpError> {
+        let max = self.peer.max_frame_size;
+        if fits(&self.answer(attach), max) {
+            return Ok(());
+        }
+        let text = format!("The answer to the attach does not fit into a frame of {max} bytes.");
+        Err(AmqpError::new(condition::FRAME_SIZE_TOO_SMALL, text))
+    }
+
+    /// Tells the client that its link is closed.
+    pub(super) fn write_detach(&mut self, channel: u16, handle: u32, error: AmqpError) {
+        let error = error.within(self.peer.max_frame_size);
+        Performative::Detach(Detach {
+            handle,
+            closed: true,
+            error: Some(error),
+        })
+        .write(&mut self.io.output, channel);
     }
 
     fn insert(&mut self, channel: u16, handle: u32, slot: Slot) {
@@ -208,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         link.record.failed(&reason.condition);
         session.slots.insert(key.handle, Slot::Detaching);
-        write_detach(&mut self.io.output, key.channel, key.handle, reason);
+        self.write_detach(key.channel, key.handle, reason);
     }
 }
 
@@ -239,11 +268,22 @@ fn answer(attach: &Attach) -> Attach {
     }
 }
 
-pub(super) fn write_detach(out: &mut BytesMut, channel: u16, handle: u32, error: AmqpError) {
-    Performative::Detach(Detach {
-        handle,
-        closed: true,
-        error: Some(error),
-    })
-    .write(out, channel);
+/// Whether an answer fits into a frame once it is complete.
+fn fits(answer: &Attach, max_frame_size: usize) -> bool {
+    let answer = Performative::Attach(Box::new(answer.clone()));
+    answer.write_within(&mut BytesMut::new(), 0, max_frame_size - TO_COME)
+}
+
+/// A source or target that says no more than where it is.
+fn address_only(terminus: &Value) -> Value {
+    match terminus {
+        Value::Described(descriptor, fields) => {
+            let address = match &**fields {
+                Value::List(fields) => fields.iter().take(1).cloned().collect(),
+                _ => Vec::new(),
+            };
+            Value::Described(descriptor.clone(), Box::new(Value::List(address)))
+        }
+        _ => Value::Null,
+    }
 }

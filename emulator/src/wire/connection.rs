@@ -5,7 +5,7 @@
 use super::acks::Acks;
 use super::decode::DecodeError;
 use super::error::{AmqpError, condition};
-use super::frame;
+use super::frame::{self, MIN_MAX_FRAME_SIZE};
 use super::handshake::{Peer, shake_hands};
 use super::idle::Idleness;
 use super::io::{Broken, Io};
@@ -13,9 +13,8 @@ use super::performative::{Attach, Performative};
 use super::session::Session;
 use crate::clients::ConnectionRecord;
 use crate::faults::FaultId;
-use crate::service::{Authorization, Broker, Node};
+use crate::service::{AnswerRoom, Authorization, Broker, Node, Queued};
 use crate::texts;
-use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, VecDeque};
@@ -49,12 +48,11 @@ pub(super) enum LinkEvent {
     Granted(LinkKey),
     /// Another receiver took its place.
     Displaced(LinkKey, AmqpError),
-    /// Nothing: the link is gone.
     /// A fault has held back a node's answer.
     Answer {
         channel: u16,
         node: Node,
-        answer: Bytes,
+        answer: Queued,
         to: Option<String>,
     },
     /// A fault has held back an attach.
@@ -63,6 +61,7 @@ pub(super) enum LinkEvent {
         id: u64,
         attach: Box<Attach>,
     },
+    /// Nothing: the link is gone.
     Stale,
 }
 
@@ -74,6 +73,8 @@ pub(super) enum Ending {
     Gone,
     /// We close it.
     Fault(AmqpError),
+    /// We end it before AMQP began; the client has been told.
+    Refused,
     /// We hang up without a word.
     Dropped,
 }
@@ -82,6 +83,7 @@ impl From<Broken> for Ending {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Gone => Self::Gone,
+            Broken::Refused => Self::Refused,
             Broken::Garbled(error) => Self::Fault(framing_error(error)),
         }
     }
@@ -113,6 +115,8 @@ pub(super) struct Connection<S> {
     pub(super) last_link: u64,
     /// Bytes of deliveries that are not complete, over all links.
     pub(super) held: usize,
+    /// What is left for the answers of nodes, over all links.
+    pub(super) answer_room: AnswerRoom,
     /// Attaches and answers that faults hold back.
     pub(super) late: usize,
     /// A fault ends the connection.
@@ -171,14 +175,16 @@ pub(crate) async fn serve<S>(
                 waits: FuturesUnordered::new(),
                 last_link: 0,
                 held: 0,
+                answer_room: AnswerRoom::new(),
             };
+            let max_frame_size = connection.peer.max_frame_size;
             let ending = connection.run(&mut stop).await;
             // Links give up their places before the client is told.
             connection.channels.clear();
             drop(connection.record);
-            close(connection.io, ending).await;
+            close(connection.io, ending, max_frame_size).await;
         }
-        Err(broken) => close(io, broken.into()).await,
+        Err(broken) => close(io, broken.into(), MIN_MAX_FRAME_SIZE as usize).await,
     }
 }
 
@@ -193,9 +199,9 @@ where
         opened = timeout(CLOSE_TIME_OUT, shake_hands(&mut io, &broker, &mut authorization)) => opened,
         () = stopped(&mut stop) => return,
     };
-    if let Ok(Ok(_)) = opened {
+    if let Ok(Ok((peer, _))) = opened {
         let error = texts::too_many_connections(broker.namespace.name());
-        close(io, Ending::Fault(error.into())).await;
+        close(io, Ending::Fault(error.into()), peer.max_frame_size).await;
     }
 }
 
@@ -239,15 +245,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes in every frame that has come; `true` if the client closed the connection.
     fn take_frames(&mut self) -> Result<bool, AmqpError> {
         let now = Instant::now();
-        while self.acks.has_room()
+        if !self.acks.has_room() {
+            // It is we who do not listen.
+            self.idleness.heard(now);
+        }
+        while self.let_answers_leave(now)
+            && self.acks.has_room()
             && self.ending.is_none()
             && let Some(frame) = self.io.take_frame().map_err(framing_error)?
         {
+            self.idleness.heard(now);
             if self.on_frame(&frame, now)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Lets answers leave before more of them are asked for; `false` while the client must read first.
+    ///
+    /// Those that wait for credit are not waited for: only more frames can bring it. Requests are refused meanwhile.
+    fn let_answers_leave(&mut self, now: Instant) -> bool {
+        if self.answer_room.is_left() {
+            return true;
+        }
+        self.acks.write_due(now, &mut self.io.output);
+        self.deliver();
+        self.answer_room.is_left() || self.io.has_room()
     }
 
     fn on_link_event(&mut self, event: LinkEvent) {
@@ -326,18 +350,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 }
 
 /// Says goodbye, and reads on for a while: bytes left unread would make TCP throw away what we said last.
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Io<S>, ending: Ending) {
-    let error = match ending {
+async fn close<S>(mut io: Io<S>, ending: Ending, max_frame_size: usize)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let wants_answer = match ending {
         Ending::Gone => return,
         Ending::Dropped => {
             let _ = timeout(CLOSE_TIME_OUT, io.flush()).await;
             return;
         }
-        Ending::Closed => None,
-        Ending::Fault(error) => Some(error),
+        Ending::Refused => true,
+        Ending::Closed => {
+            Performative::Close(None).write(&mut io.output, 0);
+            false
+        }
+        Ending::Fault(error) => {
+            let error = error.within(max_frame_size);
+            Performative::Close(Some(error)).write(&mut io.output, 0);
+            true
+        }
     };
-    let wants_answer = error.is_some();
-    Performative::Close(error).write(&mut io.output, 0);
     let farewell = async {
         io.flush().await?;
         io.shut_down().await?;

@@ -2,6 +2,7 @@
 
 use super::decode::{DecodeError, Items, Result};
 use super::value::Value;
+use crate::texts::cut_to;
 use bytes::BytesMut;
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ pub(crate) mod condition {
     pub(crate) const DETACH_FORCED: &str = "amqp:link:detach-forced";
     pub(crate) const CONNECTION_FORCED: &str = "amqp:connection:forced";
     pub(crate) const DECODE_ERROR: &str = "amqp:decode-error";
+    pub(crate) const FRAME_SIZE_TOO_SMALL: &str = "amqp:frame-size-too-small";
     pub(crate) const FRAMING_ERROR: &str = "amqp:connection:framing-error";
     pub(crate) const ILLEGAL_STATE: &str = "amqp:illegal-state";
     pub(crate) const NOT_ALLOWED: &str = "amqp:not-allowed";
@@ -22,6 +24,8 @@ pub(crate) mod condition {
 }
 
 const ERROR: u64 = 0x1D;
+/// More than a frame that carries an error takes beside its condition and text.
+const OVERHEAD: usize = 128;
 
 /// Why a link, session, connection or delivery failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,19 @@ impl AmqpError {
             condition: Cow::Borrowed(condition),
             description: description.into(),
         }
+    }
+
+    /// The same error, cut where a frame that carries it would be too large for the peer.
+    #[must_use]
+    pub(crate) fn within(mut self, max_frame_size: usize) -> Self {
+        let room = max_frame_size.saturating_sub(OVERHEAD);
+        if self.condition.len() > room {
+            self.condition = Cow::Owned(cut_to(&self.condition, room).to_owned());
+        }
+        let room = room - self.condition.len();
+        self.description
+            .truncate(cut_to(&self.description, room).len());
+        self
     }
 
     /// All three fields, `info` an empty map: some clients index it without looking whether it is null.

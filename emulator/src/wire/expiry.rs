@@ -1,8 +1,6 @@
 //! Links end with the tokens they live by.
 
-use super::attaching::write_detach;
 use super::connection::{Channel, Connection};
-use super::error::AmqpError;
 use super::session::Slot;
 use std::mem;
 use std::time::Duration;
@@ -34,12 +32,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             for (&handle, slot) in &mut session.slots {
                 let Some(claim) = slot.claim() else { continue };
                 if let Err(error) = self.broker.check(claim, &self.authorization) {
-                    ended.push(mem::replace(slot, Slot::Detaching));
-                    let error = AmqpError::from(error);
-                    write_detach(&mut self.io.output, channel, handle, error);
+                    ended.push((channel, handle, mem::replace(slot, Slot::Detaching), error));
                 }
             }
         }
-        ended.into_iter().for_each(|slot| self.drop_slot(slot));
+        for (channel, handle, slot, error) in ended {
+            self.drop_slot(slot);
+            self.write_detach(channel, handle, error.into());
+        }
     }
 }

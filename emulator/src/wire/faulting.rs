@@ -1,6 +1,5 @@
 //! Where faults strike a connection: they take links away, hold things back, and let go of them again.
 
-use super::attaching::write_detach;
 use super::connection::{Channel, Connection, Ending};
 use super::error::AmqpError;
 use super::session::Slot;
@@ -75,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(slot) = slot {
             self.drop_slot(slot);
         }
-        write_detach(&mut self.io.output, channel, handle, error);
+        self.write_detach(channel, handle, error);
     }
 
     /// What a fault does to the message that a link has brought.

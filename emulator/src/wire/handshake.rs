@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub(super) const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 /// What the emulator calls itself to its peers: how one is told from other servers.
 pub(crate) const PRODUCT: &str = env!("CARGO_PKG_NAME");
+/// The longest host name that is echoed, in bytes; those of the domain name system have 253 at most.
+const MAX_HOSTNAME: usize = 255;
 /// The highest channel, as the service: 5000 sessions.
 pub(super) const CHANNEL_MAX: u16 = 4999;
 
@@ -24,6 +26,8 @@ pub(super) const CHANNEL_MAX: u16 = 4999;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer {
     pub(super) max_frame_size: usize,
+    /// The highest channel on which it takes sessions.
+    pub(super) channel_max: u16,
     /// Within this time it wants to hear of us.
     pub(super) idle_time_out: Option<Duration>,
 }
@@ -36,26 +40,24 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(Peer, Identity), Broken> {
     let mut header = io.header().await?;
     if header == sasl::HEADER {
-        authenticate(io, broker, authorization).await?;
+        match authenticate(io, broker, authorization).await {
+            // SASL has no words for what is not SASL.
+            Err(Broken::Garbled(_)) => return Err(Broken::Refused),
+            authenticated => authenticated?,
+        }
         header = io.header().await?;
     }
     io.output.put_slice(&HEADER);
     if header != HEADER {
         // As AMQP asks: say what is spoken here, and hang up.
-        io.flush().await?;
-        return Err(Broken::Gone);
+        return Err(Broken::Refused);
     }
-    let frame = io.frame().await?;
-    let Performative::Open(open) = Performative::decode(&mut Decoder::new(&frame.body))? else {
-        return Err(Broken::Garbled(DecodeError(
-            "a connection begins with an open",
-        )));
-    };
-    let identity = identity(&open);
-    io.open();
+    let opened = read_open(io).await;
+    let hostname = opened.as_ref().ok().and_then(|open| open.hostname.clone());
+    // A connection is closed after both sides have opened it only: what is no open is answered by one, too.
     Performative::Open(Open {
         container_id: broker.namespace.name().to_owned(),
-        hostname: open.hostname,
+        hostname: hostname.filter(|name| name.len() <= MAX_HOSTNAME),
         max_frame_size: MAX_FRAME_SIZE,
         channel_max: CHANNEL_MAX,
         idle_time_out: Some(broker.idle.client.as_millis() as u32),
@@ -63,16 +65,31 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         properties: properties(),
     })
     .write(&mut io.output, 0);
+    let open = opened?;
+    io.open();
+    let identity = identity(&open);
     let peer = Peer {
         max_frame_size: open
             .max_frame_size
             .clamp(MIN_MAX_FRAME_SIZE, MAX_FRAME_SIZE) as usize,
+        channel_max: open.channel_max,
         idle_time_out: open
             .idle_time_out
             .filter(|&ms| ms > 0)
             .map(|ms| Duration::from_millis(ms.into())),
     };
     Ok((peer, identity))
+}
+
+async fn read_open<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Io<S>) -> Result<Open, Broken> {
+    let frame = io.frame().await?;
+    match (
+        frame.kind,
+        Performative::decode(&mut Decoder::new(&frame.body))?,
+    ) {
+        (FrameKind::Amqp, Performative::Open(open)) => Ok(open),
+        _ => Err(DecodeError("a connection begins with an open").into()),
+    }
 }
 
 fn identity(open: &Open) -> Identity {
@@ -102,7 +119,7 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     sasl::write_mechanisms(&mut io.output);
     let frame = io.frame().await?;
     if frame.kind != FrameKind::Sasl {
-        return Err(Broken::Garbled(DecodeError("a SASL frame was expected")));
+        return Err(DecodeError("a SASL frame was expected").into());
     }
     let accepted = match sasl::read_init(&frame.body)? {
         Credentials::Anonymous => true,
@@ -122,6 +139,5 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     if accepted {
         return Ok(());
     }
-    io.flush().await?;
-    Err(Broken::Gone)
+    Err(Broken::Refused)
 }

@@ -3,7 +3,6 @@
 //! Deadlines are computed, never polled for. The next look at the links is a lower bound of when one of them can be
 //! over: use only moves a deadline away, and a new link's is no nearer than a whole time-out.
 
-use super::attaching::write_detach;
 use super::connection::{Channel, Connection};
 use super::error::{AmqpError, condition};
 use super::link::{IncomingLink, OutgoingLink};
@@ -50,6 +49,8 @@ impl IdleTimeOuts {
 /// What a connection knows of its idleness.
 #[derive(Debug)]
 pub(super) struct Idleness {
+    /// When the client last completed a frame: single bytes do not keep a connection.
+    last_frame: Instant,
     /// No link can be over before.
     look_at: Instant,
     /// Since when the connection has had no links.
@@ -60,9 +61,15 @@ impl Idleness {
     pub(super) fn new(time_outs: &IdleTimeOuts) -> Self {
         let now = Instant::now();
         Self {
+            last_frame: now,
             look_at: now + time_outs.link,
             linkless_since: Some(now),
         }
+    }
+
+    /// The client has completed a frame.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_frame = now;
     }
 }
 
@@ -104,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn next_idle(&self) -> Instant {
         let linkless = self.idleness.linkless_since;
         let connection = linkless.map(|since| since + self.broker.idle.connection);
-        let silence = self.io.last_read + 2 * self.broker.idle.client;
+        let silence = self.idleness.last_frame + 2 * self.broker.idle.client;
         connection
             .into_iter()
             .chain([silence])
@@ -119,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn end_idle(&mut self) -> Result<(), AmqpError> {
         let now = Instant::now();
         let time_outs = self.broker.idle;
-        if now >= self.io.last_read + 2 * time_outs.client {
+        if now >= self.idleness.last_frame + 2 * time_outs.client {
             let text = texts::silent(self.broker.namespace.name(), 2 * time_outs.client);
             return Err(AmqpError::new(condition::CONNECTION_FORCED, text));
         }
@@ -162,11 +169,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let text = texts::idle_link(name, is_sender, time_out);
                 let error = AmqpError::new(condition::DETACH_FORCED, text);
                 record.failed(&error.condition);
-                ended.push(mem::replace(slot, Slot::Detaching));
-                write_detach(&mut self.io.output, channel, handle, error);
+                ended.push((channel, handle, mem::replace(slot, Slot::Detaching), error));
             }
         }
         self.idleness.look_at = next;
-        ended.into_iter().for_each(|slot| self.drop_slot(slot));
+        for (channel, handle, slot, error) in ended {
+            self.drop_slot(slot);
+            self.write_detach(channel, handle, error);
+        }
     }
 }

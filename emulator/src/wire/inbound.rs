@@ -6,18 +6,18 @@ use super::decode::Decoder;
 use super::error::{AmqpError, condition};
 use super::frame::{Frame, FrameKind};
 use super::handshake::CHANNEL_MAX;
-use super::link::{Delivery, OutgoingLink};
+use super::limits::Limits;
+use super::link::Delivery;
 use super::performative::{Begin, Disposition, Flow, Performative, Role, Transfer};
-use super::session::{Session, Slot};
+use super::session::{HANDLE_MAX, Session, Slot};
+use super::value::Value;
 use crate::faults::{OutcomeFault, When};
-use crate::service::{Node, Reply, Sink, Source};
+use crate::service::{Node, Queued, Reply, Sink, Source};
 use crate::texts;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 
-/// How many bytes of incomplete deliveries a connection may hold.
-const MAX_HELD: usize = 64 * 1024 * 1024;
 /// How many attaches and answers faults may hold back on a connection; more are not held back.
 pub(super) const MAX_LATE: usize = 1000;
 
@@ -34,6 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut decoder = Decoder::new(&frame.body);
         let performative = Performative::decode(&mut decoder)?;
         let channel = frame.channel;
+        check_numbers(channel, performative.handle())?;
         match performative {
             Performative::Close(_) => return Ok(true),
             Performative::Begin(begin) => return self.on_begin(channel, &begin).map(|()| false),
@@ -53,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.on_transfer(channel, &transfer, payload, now)
             }
             Performative::Disposition(disposition) => {
-                self.on_disposition(channel, &disposition);
+                self.on_disposition(channel, &disposition, now);
                 Ok(())
             }
             Performative::Detach(detach) => self.on_detach(channel, &detach),
@@ -68,11 +69,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Err(error) = result {
             self.end_session(channel, error);
         }
-        if self.held > MAX_HELD {
-            let text = "The connection holds too much of messages that are not complete.";
-            return Err(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
+        self.limits().check_held(self.held)?;
         Ok(false)
+    }
+
+    pub(super) fn limits(&self) -> &'static Limits {
+        Limits::of(&self.authorization)
     }
 
     pub(super) fn session(&mut self, channel: u16) -> Option<&mut Session> {
@@ -83,12 +85,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn on_begin(&mut self, channel: u16, begin: &Begin) -> Result<(), AmqpError> {
-        if channel > CHANNEL_MAX || self.channels.contains_key(&channel) {
-            return Err(AmqpError::new(
-                condition::NOT_ALLOWED,
-                format!("The channel {channel} is not free."),
+        let refusal = |text| Err(AmqpError::new(condition::NOT_ALLOWED, text));
+        if self.channels.contains_key(&channel) {
+            return refusal(format!("The channel {channel} is not free."));
+        }
+        // A session of ours has the number of the client's.
+        let max = self.peer.channel_max;
+        if channel > max {
+            return refusal(format!(
+                "A session on channel {channel} cannot be answered: the client's own maximum is {max}."
             ));
         }
+        self.limits().check_sessions(self.channels.len())?;
         let session = Session::new(begin);
         Performative::Begin(session.answer(channel)).write(&mut self.io.output, channel);
         self.channels.insert(channel, Channel::Open(session));
@@ -112,6 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(Channel::Open(session)) = self.channels.insert(channel, Channel::Ending) {
             self.drop_session(channel, session);
         }
+        let error = error.within(self.peer.max_frame_size);
         Performative::End(Some(error)).write(&mut self.io.output, channel);
     }
 
@@ -168,6 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(handle) = flow.handle {
             match session.slots.get_mut(&handle) {
                 Some(Slot::Outgoing(link)) => {
+                    link.last_used = Instant::now();
                     if let Some(credit) = flow.link_credit {
                         link.grant(flow.delivery_count, credit, flow.drain);
                         wakes.push(LinkKey {
@@ -257,6 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 .pass_on(channel, handle, delivery)
                 .map_or(Outcome::Accepted, Outcome::Rejected),
         };
+        let outcome = outcome.within(self.peer.max_frame_size);
         self.record_sent(channel, handle, outcome.condition());
         if outcome == Outcome::Accepted && self.break_at(When::AfterStoring, channel, handle) {
             return;
@@ -288,10 +299,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         match &link.sink {
             Sink::Events(events) => events.store(delivery.format, &message).err(),
+            // Before it is asked: a request that is refused has done nothing.
+            Sink::Node(_) if !self.answer_room.is_left() => Some(too_many_answers()),
             &Sink::Node(node) => {
                 match self.broker.answer(node, &message, &mut self.authorization) {
                     Ok(Reply::Silence) => None,
                     Ok(Reply::Answer { answer, to, delay }) => {
+                        let Some(answer) = self.answer_room.take(answer) else {
+                            return Some(too_many_answers());
+                        };
                         if delay.is_zero() || self.late >= MAX_LATE {
                             return self.route_answer(channel, node, answer, to.as_deref());
                         }
@@ -328,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         &mut self,
         channel: u16,
         node: Node,
-        answer: Bytes,
+        answer: Queued,
         to: Option<&str>,
     ) -> Option<AmqpError> {
         let links = |address| {
@@ -342,19 +358,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let here = |key: &LinkKey| key.channel == channel;
         let named = to.and_then(|_| links(to).find(here).or_else(|| links(to).next()));
         let found = named.or_else(|| links(None).find(here));
-        let taken = found.is_some_and(|key| {
-            let slot = self
-                .session(key.channel)
-                .and_then(|session| session.slots.get_mut(&key.handle));
-            match slot {
-                Some(Slot::Outgoing(OutgoingLink {
-                    source: Source::Answers(answers),
-                    ..
-                })) => answers.push(answer),
-                _ => false,
-            }
-        });
-        if let (Some(key), true) = (found, taken) {
+        if let Some(key) = found
+            && let Some(link) = self.outgoing(key)
+            && let Source::Answers(answers) = &mut link.source
+        {
+            answers.push(answer);
             self.enqueue(key);
             return None;
         }
@@ -365,16 +373,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Outcomes change nothing here: what was delivered stays in the log. One that waits for us to settle is settled.
-    fn on_disposition(&mut self, channel: u16, disposition: &Disposition) {
+    fn on_disposition(&mut self, channel: u16, disposition: &Disposition, now: Instant) {
+        if disposition.role == Role::Receiver
+            && let Some(session) = self.session(channel)
+        {
+            session.settled(disposition, now);
+        }
         if disposition.role == Role::Receiver && !disposition.settled {
-            let settled = Disposition {
-                role: Role::Sender,
-                settled: true,
-                ..disposition.clone()
+            let settled = |state| {
+                Performative::Disposition(Disposition {
+                    role: Role::Sender,
+                    settled: true,
+                    state,
+                    ..*disposition
+                })
             };
-            Performative::Disposition(settled).write(&mut self.io.output, channel);
+            let (out, max) = (&mut self.io.output, self.peer.max_frame_size);
+            // It knows its own state: where that does not fit it goes without saying.
+            if !settled(disposition.state.clone()).write_within(out, channel, max) {
+                settled(Value::Null).write(out, channel);
+            }
         }
     }
+}
+
+/// Checks a frame's numbers against those announced; what is beyond closes the connection, as AMQP says.
+fn check_numbers(channel: u16, handle: Option<u32>) -> Result<(), AmqpError> {
+    let beyond = |what, number: u32, max: u32| {
+        let text = format!("The {what} {number} is above the maximum of {max}.");
+        Err(AmqpError::new(condition::FRAMING_ERROR, text))
+    };
+    match handle {
+        _ if channel > CHANNEL_MAX => beyond("channel", channel.into(), CHANNEL_MAX.into()),
+        Some(handle) if handle > HANDLE_MAX => beyond("handle", handle, HANDLE_MAX),
+        _ => Ok(()),
+    }
+}
+
+fn too_many_answers() -> AmqpError {
+    AmqpError::new(
+        condition::RESOURCE_LIMIT_EXCEEDED,
+        "Too many answers wait for the client to take them.",
+    )
 }
 
 pub(super) fn no_session(channel: u16) -> AmqpError {

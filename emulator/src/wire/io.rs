@@ -25,6 +25,8 @@ const OUTPUT_LIMIT: usize = 1024 * 1024;
 pub(crate) enum Broken {
     /// The peer is gone, orderly or not.
     Gone,
+    /// The peer is refused, and has been told in the way of the layer that it is in.
+    Refused,
     /// The peer sent what is not AMQP.
     Garbled(DecodeError),
 }
@@ -42,8 +44,6 @@ pub(crate) struct Io<S> {
     input: BytesMut,
     /// What is to be written; append to it, [`Io::exchange`] writes it.
     pub(crate) output: BytesMut,
-    /// When the peer was last heard of.
-    pub(crate) last_read: Instant,
     /// When bytes last left.
     pub(crate) last_write: Instant,
     needs_flush: bool,
@@ -52,13 +52,11 @@ pub(crate) struct Io<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
     pub(crate) fn new(stream: S) -> Self {
-        let now = Instant::now();
         Self {
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
-            last_read: now,
-            last_write: now,
+            last_write: Instant::now(),
             needs_flush: false,
             read_chunk: FIRST_READ_CHUNK,
         }
@@ -173,7 +171,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         if ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))? == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.last_read = Instant::now();
         Poll::Ready(Ok(()))
     }
 }

@@ -72,7 +72,7 @@ impl IncomingLink {
 /// A link on which the peer receives.
 pub(crate) struct OutgoingLink {
     pub(crate) name: String,
-    /// When something was last delivered or granted.
+    /// When something was last delivered or settled, or a flow came.
     pub(crate) last_used: Instant,
     pub(crate) id: u64,
     pub(crate) source: Source,
@@ -81,6 +81,8 @@ pub(crate) struct OutgoingLink {
     pub(crate) delivery_count: u32,
     pub(crate) credit: u32,
     pub(crate) drain: bool,
+    /// The first and the last delivery.
+    pub(crate) deliveries: Option<(u32, u32)>,
     /// What is left of a delivery that takes several frames.
     pub(crate) partial: Option<Partial>,
     /// Whether the link is in the connection's queue of links with something to do.
@@ -129,6 +131,7 @@ impl OutgoingLink {
             delivery_count: 0,
             credit: 0,
             drain: false,
+            deliveries: None,
             partial: None,
             queued: false,
             wait: None,
@@ -153,6 +156,9 @@ impl OutgoingLink {
 
     /// Tells the record what was delivered.
     pub(crate) fn record_delivered(&mut self) {
+        if let (Source::Answers(answers), None) = (&mut self.source, &self.partial) {
+            answers.left();
+        }
         let Delivered { messages, bytes } = std::mem::take(&mut self.unrecorded);
         if messages > 0 {
             self.last_used = Instant::now();
@@ -168,7 +174,6 @@ impl OutgoingLink {
             .wrapping_sub(delivery_count.unwrap_or(0));
         self.credit = credit.saturating_sub(under_way);
         self.drain = drain;
-        self.last_used = Instant::now();
         self.record.granted(self.credit);
     }
 
@@ -180,6 +185,19 @@ impl OutgoingLink {
         self.credit = left;
         self.delivery_count = self.delivery_count.wrapping_add(1);
         true
+    }
+
+    /// Notes that the delivery `id` goes over the link.
+    pub(crate) fn delivers(&mut self, id: u32) {
+        let first = self.deliveries.map_or(id, |(first, _)| first);
+        self.deliveries = Some((first, id));
+    }
+
+    /// Whether deliveries of the link can be among those from `first` to `last`, `next` being the session's next one.
+    pub(crate) fn may_have_delivered(&self, first: u32, last: u32, next: u32) -> bool {
+        let age = |id: u32| next.wrapping_sub(id);
+        self.deliveries
+            .is_some_and(|(oldest, newest)| age(last) <= age(oldest) && age(newest) <= age(first))
     }
 
     /// Whether a fault stalls it.

@@ -209,6 +209,7 @@ impl Session {
             return Some(false);
         }
         link.take_credit();
+        link.delivers(delivery_id);
         self.delivery_begun();
         if out.len() - start <= max_frame_size {
             frame::finish(out, start);

@@ -137,6 +137,18 @@ impl<'a> Performative<'a> {
         }
     }
 
+    /// The handle of the link that it concerns, if it names one.
+    pub(crate) fn handle(&self) -> Option<u32> {
+        match self {
+            Self::Attach(attach) => Some(attach.handle),
+            Self::Flow(flow) => flow.handle,
+            Self::Transfer(transfer) => Some(transfer.handle),
+            Self::Detach(detach) => Some(detach.handle),
+            Self::Open(_) | Self::Begin(_) | Self::Disposition(_) => None,
+            Self::End(_) | Self::Close(_) => None,
+        }
+    }
+
     /// Writes the performative as a frame without a payload.
     pub(crate) fn write(&self, out: &mut BytesMut, channel: u16) {
         frame::write(out, FrameKind::Amqp, channel, |out| match self {
@@ -150,6 +162,24 @@ impl<'a> Performative<'a> {
             Self::End(error) => encode_error_only(END, error.as_ref(), out),
             Self::Close(error) => encode_error_only(CLOSE, error.as_ref(), out),
         });
+    }
+}
+
+impl Performative<'_> {
+    /// The same, unless the frame would be larger than the peer takes: nothing is written then, and `false` returned.
+    pub(crate) fn write_within(
+        &self,
+        out: &mut BytesMut,
+        channel: u16,
+        max_frame_size: usize,
+    ) -> bool {
+        let start = out.len();
+        self.write(out, channel);
+        let fits = out.len() - start <= max_frame_size;
+        if !fits {
+            out.truncate(start);
+        }
+        fits
     }
 }
 

@@ -3,10 +3,11 @@
 use super::connection::LinkKey;
 use super::error::{AmqpError, condition};
 use super::link::{IncomingLink, OutgoingLink};
-use super::performative::{Begin, Flow};
+use super::performative::{Begin, Disposition, Flow};
 use crate::faults::Place;
 use crate::service::{Claim, Node, Source};
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 /// How many transfer frames a peer may have under way, as the service.
 const INCOMING_WINDOW: u32 = 5000;
@@ -79,7 +80,7 @@ impl Session {
         }
     }
 
-    /// Checks that a link may be attached at `handle`.
+    /// Checks that a link may be attached at `handle`, where the peer must take ours, too.
     pub(crate) fn check_handle(&self, handle: u32) -> Result<(), AmqpError> {
         if handle > self.handle_max {
             let text = format!(
@@ -148,6 +149,18 @@ impl Session {
                 }),
                 _ => None,
             })
+    }
+
+    /// The peer has told outcomes: the links whose deliveries they can be about are in use.
+    pub(super) fn settled(&mut self, outcomes: &Disposition, now: Instant) {
+        let (first, last) = (outcomes.first, outcomes.last.unwrap_or(outcomes.first));
+        for slot in self.slots.values_mut() {
+            if let Slot::Outgoing(link) = slot
+                && link.may_have_delivered(first, last, self.next_delivery_id)
+            {
+                link.last_used = now;
+            }
+        }
     }
 
     /// The link from a node, by the address the peer gave it where one is asked for.

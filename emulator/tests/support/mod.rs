@@ -6,6 +6,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod raw;
 pub mod tls;
 
 use base64::Engine;

@@ -123,9 +123,15 @@ impl Pump {
     }
 
     async fn receive(&mut self) -> Result<Event, Error> {
-        let room = self.buffer.room(self.slot, &self.credit).await;
         let Some(receiver) = &mut self.receiver else {
             return Err(Error::closed("receiver"));
+        };
+        let room = tokio::select! {
+            biased;
+            room = self.buffer.room(self.slot, &self.credit) => room,
+            // A reader that has stopped learns of a theft all the same; the future
+            // is made only if there is no room.
+            error = async { receiver.ended().await } => return Err(error),
         };
         let events = receiver.receive(room).await?;
         let sizes = events.iter().map(|event| event.encoded_size() as u64);

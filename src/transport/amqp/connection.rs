@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::{Duration, SystemTime};
 
 use fe2o3_amqp::Session;
-use fe2o3_amqp::connection::{Connection as Amqp, ConnectionHandle};
+use fe2o3_amqp::connection::{self as amqp, Connection as Amqp, ConnectionHandle};
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -168,11 +168,8 @@ impl Connection {
     /// Begins a session, for one link.
     pub(super) async fn session(self: &Arc<Self>) -> Result<Begun, Error> {
         let this = Arc::clone(self);
-        self.in_task(async move {
-            let mut state = this.lock_open().await?;
-            state.begin().await
-        })
-        .await
+        self.in_task(async move { this.begin().await.map(|(_, begun)| begun) })
+            .await
     }
 
     /// Begins a session on the connection as it is; `None` if it is down.
@@ -189,11 +186,17 @@ impl Connection {
     pub(super) async fn management(self: &Arc<Self>) -> Result<Arc<Mutex<Node>>, Error> {
         let this = Arc::clone(self);
         self.in_task(async move {
-            let mut state = this.lock_open().await?;
-            if let Some(node) = state.open.as_ref().and_then(|open| open.management.clone()) {
+            let state = this.lock_open().await?;
+            if let Some(node) = state.management() {
                 return Ok(node);
             }
-            let node = Node::new(state.begin().await?.session, management::ADDRESS);
+            drop(state);
+            let (mut state, begun) = this.begin().await?;
+            // Another may have come first.
+            if let Some(node) = state.management() {
+                return Ok(node);
+            }
+            let node = Node::new(begun.session, management::ADDRESS);
             let node = Arc::new(Mutex::new(node));
             if let Some(open) = &mut state.open {
                 open.management = Some(Arc::clone(&node));
@@ -223,10 +226,21 @@ impl Connection {
             return Ok(());
         };
         let what = self.what("closing the connection to");
-        match timeout(CLOSE_TIMEOUT, open.handle.close()).await {
+        let was_up = !open.handle.is_closed();
+        let limit = CLOSE_TIMEOUT.min(self.try_timeout);
+        match timeout(limit, open.handle.close()).await {
+            // The stack takes frames that cross its close for a fault.
+            Ok(Err(amqp::Error::IllegalState)) if was_up => Ok(()),
             Ok(closed) => closed.map_err(|error| error.into_error(&what)),
-            Err(_) => Err(timed_out(&what, CLOSE_TIMEOUT)),
+            Err(_) => Err(timed_out(&what, limit)),
         }
+    }
+
+    /// Waits until the connection is closed for good.
+    pub(super) async fn closed(&self) {
+        let mut closed = self.closed.subscribe();
+        // It cannot fail: the other end is here.
+        let _ = closed.wait_for(|closed| *closed).await;
     }
 
     /// Tells why a token was not renewed, or that it was.
@@ -281,6 +295,22 @@ impl Connection {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => Err(Error::new(ErrorKind::Disconnected, what).with_source(error)),
             Err(_) => Err(timed_out(&what, self.try_timeout)),
+        }
+    }
+
+    /// Begins a session on the connection, which is up afterwards.
+    async fn begin(self: &Arc<Self>) -> Result<(MutexGuard<'_, State>, Begun), Error> {
+        let mut state = self.lock_open().await?;
+        match state.begin().await {
+            // It was about to go when it was asked: one more.
+            Err(error) if error.kind() == &ErrorKind::Disconnected => {
+                state.open = None;
+                drop(state);
+                state = self.lock_open().await?;
+                let begun = state.begin().await?;
+                Ok((state, begun))
+            }
+            begun => begun.map(|begun| (state, begun)),
         }
     }
 
@@ -374,6 +404,10 @@ impl Connection {
 }
 
 impl State {
+    fn management(&self) -> Option<Arc<Mutex<Node>>> {
+        self.open.as_ref()?.management.clone()
+    }
+
     async fn begin(&mut self) -> Result<Begun, Error> {
         let what = "beginning a session";
         let Some(open) = &mut self.open else {

@@ -24,6 +24,7 @@ mod errors;
 mod guard;
 mod management;
 mod node;
+mod outcome;
 mod position;
 mod producer;
 mod receiver;

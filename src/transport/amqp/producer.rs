@@ -25,7 +25,13 @@ use crate::transport::{
 /// It has one link to the hub's gateway, for [`Target::Any`] and
 /// [`Target::Key`], and one to each partition, all attached when they are first
 /// used. Calls overlap on a link: up to 256 batches are in flight at once. A link
-/// that broke fails the calls it carried; the next call attaches a new one.
+/// that broke fails the calls that it had transferred; the others, and the next,
+/// go over a new one.
+///
+/// Closing it gives half a second to what is under way. What the service has not
+/// acknowledged by then fails with [`ErrorKind::Closed`], its fate unknown; what
+/// was not transferred is refused. Closing the [`EventHub`](crate::EventHub)
+/// gives it no time.
 ///
 /// An operation that takes longer than the try time-out (60 s) fails with
 /// [`ErrorKind::Timeout`].
@@ -93,25 +99,23 @@ impl AmqpProducer {
         }
         let limit = self.connection.try_timeout();
         let deadline = Instant::now() + limit;
-        let (mut request, answer) = Request::new(codec::encode(batch), deadline, limit);
-        // A link that went before it took the request has not tried it: one more.
-        for _ in 0..2 {
-            let requests = self.requests(batch.target())?;
-            match timeout_at(deadline, requests.send(request)).await {
-                Ok(Ok(())) => {
-                    drop(requests);
-                    let lost = |_| {
-                        Error::new(ErrorKind::Disconnected, "the sender link is gone")
-                            .with_unknown_fate()
-                    };
-                    return answer.await.map_err(lost)??.outcome().await;
-                }
-                Ok(Err(mpsc::error::SendError(refused))) => request = refused,
-                Err(_) => return Err(timed_out("waiting for the sender link", limit)),
-            }
+        let (request, answer) = Request::new(codec::encode(batch), deadline, limit);
+        let requests = self.requests(batch.target())?;
+        match timeout_at(deadline, requests.send(request)).await {
+            Ok(Ok(())) => drop(requests),
+            Ok(Err(_)) => return Err(self.unanswered()),
+            Err(_) => return Err(timed_out("waiting for the sender link", limit)),
         }
-        let message = "the sender link breaks as soon as it is attached";
-        Err(Error::new(ErrorKind::Disconnected, message))
+        let in_flight = answer.await.map_err(|_| self.unanswered())??;
+        in_flight.outcome(&self.connection).await
+    }
+
+    /// Why a link's task is gone without an answer: before a transfer was whole.
+    fn unanswered(&self) -> Error {
+        match self.links().closed {
+            true => Error::closed("producer"),
+            false => Error::new(ErrorKind::Disconnected, "the sender link is gone"),
+        }
     }
 }
 

@@ -157,6 +157,18 @@ impl Link {
         }
     }
 
+    /// As [`TransportReceiver::ended`], once. What arrives meanwhile was asked for
+    /// before: it is no more than that credit.
+    async fn ended(&mut self) -> Error {
+        loop {
+            if let Some(error) = &self.failure {
+                return error.clone();
+            }
+            let delivery = self.receiver.recv().await;
+            self.take(delivery);
+        }
+    }
+
     /// Takes what has arrived already, without waiting.
     fn take_arrived(&mut self, most: u32) {
         while self.ready.len() < most as usize && self.failure.is_none() {
@@ -250,6 +262,16 @@ impl AmqpReceiver {
     }
 }
 
+impl AmqpReceiver {
+    /// Ends with an error, for good.
+    async fn end(&mut self, error: Error) -> Error {
+        let error = self.connection.explain(error);
+        self.failure = Some(error.clone());
+        self.link.lock().await.take();
+        error
+    }
+}
+
 #[async_trait]
 impl TransportReceiver for AmqpReceiver {
     async fn receive(&mut self, credit: NonZeroU32) -> Result<Vec<ReceivedEvent>, Error> {
@@ -267,13 +289,28 @@ impl TransportReceiver for AmqpReceiver {
             true = is_closed(&mut self.closed) => Err(Error::closed("consumer")),
             received = receiving => received,
         };
-        let error = match received {
-            Ok(events) => return Ok(events),
-            Err(error) => self.connection.explain(error),
+        match received {
+            Ok(events) => Ok(events),
+            Err(error) => Err(self.end(error).await),
+        }
+    }
+
+    async fn ended(&mut self) -> Error {
+        if let Some(error) = &self.failure {
+            return error.clone();
+        }
+        let ending = async {
+            match &mut *self.link.lock().await {
+                Some(link) => link.ended().await,
+                None => Error::closed("consumer"),
+            }
         };
-        self.failure = Some(error.clone());
-        self.link.lock().await.take();
-        Err(error)
+        let error = tokio::select! {
+            biased;
+            true = is_closed(&mut self.closed) => Error::closed("consumer"),
+            error = ending => error,
+        };
+        self.end(error).await
     }
 
     async fn close(self: Box<Self>) -> Result<(), Error> {

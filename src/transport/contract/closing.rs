@@ -121,10 +121,13 @@ pub async fn stalled_senders(hub: &dyn Harness) -> Verdict {
 pub async fn waiting_receivers(hub: &dyn Harness) -> Verdict {
     let consumer = hub.consumer().await;
     let mut waiting = open(&consumer, options(StartPosition::Earliest)).await;
+    let mut without_room = open(&consumer, options(StartPosition::Earliest)).await;
     let mut idle = open(&consumer, options(StartPosition::Latest)).await;
-    let (released, closed) = tokio::join!(waiting.receive(ONE), consumer.close());
+    let (released, ended_too, closed) =
+        tokio::join!(waiting.receive(ONE), without_room.ended(), consumer.close());
     closed.expect("closed");
     assert_closed(&released.expect_err("no event was sent"));
+    assert_closed(&ended_too);
     assert_closed(&ended(&mut *waiting).await);
     assert_closed(&ended(&mut *idle).await);
     Verdict::Held

@@ -44,6 +44,20 @@ async fn displaced(hub: &dyn Harness, level: i64, new_level: i64) -> Verdict {
     Verdict::Held
 }
 
+/// A holder that has no room for events learns of the theft at once, too.
+pub async fn displaced_without_room(hub: &dyn Harness) -> Verdict {
+    let (producer, consumer) = (hub.producer().await, hub.consumer().await);
+    send(&producer, FIRST, &["a", "b"]).await;
+    let mut old = open(&consumer, owner(Some(0), "old")).await;
+    assert_eq!(bodies(&receive(&mut *old, 1).await), ["a"]);
+    let (lost, mut new) = tokio::join!(old.ended(), open(&consumer, owner(Some(1), "new")));
+    let stolen = conflict(Some("new"), 1, Some(0));
+    assert_stolen(&lost, stolen.clone());
+    assert_stolen(&ended(&mut *old).await, stolen);
+    assert_eq!(bodies(&receive(&mut *new, 2).await), ["a", "b"]);
+    Verdict::Held
+}
+
 /// A holder that was not waiting learns of the theft when it next reads; its end
 /// does not harm the thief.
 pub async fn displaced_unawares(hub: &dyn Harness) -> Verdict {

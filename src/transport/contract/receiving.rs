@@ -10,6 +10,7 @@ use crate::event::{EventData, ReceivedEvent};
 use crate::partition::{PartitionKey, Target};
 use crate::transport::{
     ReceiverOptions, StartPosition, TransportConsumer, TransportManagement, TransportProducer,
+    TransportReceiver,
 };
 use crate::value::Timestamp;
 
@@ -64,10 +65,10 @@ pub async fn positions(hub: &dyn Harness) -> Verdict {
     let (producer, consumer) = (hub.producer().await, hub.consumer().await);
     for body in ["0", "1", "2"] {
         send(&producer, FIRST, &[body]).await;
-        // Times that differ.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        later(&producer).await;
     }
-    let stored = hub.stored().await;
+    let mut stored = hub.stored().await;
+    stored.retain(|event| event.partition() == FIRST);
     let offset = |index: usize, inclusive| StartPosition::Offset {
         offset: ReceivedEvent::offset(&stored[index]).into(),
         inclusive,
@@ -111,6 +112,21 @@ pub async fn positions(hub: &dyn Harness) -> Verdict {
         receiver.close().await.expect("closed");
     }
     Verdict::Held
+}
+
+/// Sends elsewhere until the hub's clock, in whole milliseconds, has moved on.
+async fn later(producer: &dyn TransportProducer) {
+    let mut first = None;
+    loop {
+        send(producer, SECOND, &["meanwhile"]).await;
+        let now = producer.partition_properties(SECOND).await;
+        let now = Timestamp::from(now.expect("properties").last_enqueued_time);
+        if *first.get_or_insert(now) != now {
+            return;
+        }
+        // A paused clock moves only while all wait for it.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// A position beyond the end is refused, when a receiver is opened or when it
@@ -204,6 +220,37 @@ pub async fn credit_without_a_call(hub: &dyn Harness) -> Verdict {
     Verdict::Held
 }
 
+/// Waiting for the end asks for no event and loses none.
+pub async fn waiting_for_the_end(hub: &dyn Harness) -> Verdict {
+    let (producer, consumer) = (hub.producer().await, hub.consumer().await);
+    let names: Vec<_> = (0..90).map(|number: u32| number.to_string()).collect();
+    let sent = batch(FIRST, names.clone());
+    producer.send_batch(sent).await.expect("accepted");
+    let mut receiver = open(&consumer, options(StartPosition::Earliest)).await;
+    wait_for_the_end_in_vain(&mut *receiver, &consumer).await;
+    match hub.delivered() {
+        Some(delivered) => assert_eq!(delivered, 0, "events that nobody asked for"),
+        None => return Verdict::Skipped,
+    }
+    let ten = NonZeroU32::new(10).expect("not zero");
+    let mut received = receive_some(&mut *receiver, ten).await;
+    wait_for_the_end_in_vain(&mut *receiver, &consumer).await;
+    assert!(hub.delivered() <= Some(10), "beyond the credit of ten");
+    received.extend(receive(&mut *receiver, 90 - received.len()).await);
+    assert_eq!(bodies(&received), names);
+    Verdict::Held
+}
+
+async fn wait_for_the_end_in_vain(
+    receiver: &mut dyn TransportReceiver,
+    consumer: &dyn TransportConsumer,
+) {
+    tokio::select! {
+        error = receiver.ended() => panic!("nothing has ended the receiver: {error:?}"),
+        () = round_trips(consumer) => {}
+    }
+}
+
 /// A receiver whose connection broke says so, again and again; the consumer
 /// opens another, which goes on behind what was read.
 pub async fn lost_connections(hub: &dyn Harness) -> Verdict {
@@ -211,6 +258,7 @@ pub async fn lost_connections(hub: &dyn Harness) -> Verdict {
     send(&producer, FIRST, &["a", "b"]).await;
     let mut receiver = open(&consumer, options(StartPosition::Earliest)).await;
     let read = receive(&mut *receiver, 1).await.remove(0);
+    let mut without_room = open(&consumer, options(StartPosition::Earliest)).await;
     let Some(guard) = hub.provoke(Outcome::ReceiversLost) else {
         return Verdict::Skipped;
     };
@@ -222,6 +270,8 @@ pub async fn lost_connections(hub: &dyn Harness) -> Verdict {
     };
     assert_kind!(error, ErrorKind::Disconnected);
     assert_kind!(ended(&mut *receiver).await, ErrorKind::Disconnected);
+    assert_kind!(without_room.ended().await, ErrorKind::Disconnected);
+    assert_kind!(ended(&mut *without_room).await, ErrorKind::Disconnected);
     drop(guard);
     let behind = StartPosition::Offset {
         offset: read.offset().into(),

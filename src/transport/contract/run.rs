@@ -37,8 +37,9 @@ const CHECKS: &[Check] = checks! {
         lost_after_storing;
     properties: of_the_hub, of_partitions, of_unknown_partitions;
     receiving: places, contents, positions, positions_beyond_the_end, unknown_partitions,
-        new_events, credit, credit_without_a_call, lost_connections;
-    owners: displaced_by_an_equal_level, displaced_by_a_higher_level, displaced_unawares,
+        new_events, credit, credit_without_a_call, waiting_for_the_end, lost_connections;
+    owners: displaced_by_an_equal_level, displaced_by_a_higher_level, displaced_without_room,
+        displaced_unawares,
         refused_below_the_holder, refused_without_a_level, displaced_without_a_level,
         five_without_a_level, apart_by_partition;
     cancelling: sends, receives, opening, closing_producers, closing_consumers,

@@ -83,26 +83,46 @@ pub struct MemoryReceiver {
     _consumer: Arc<watch::Sender<bool>>,
 }
 
+impl MemoryReceiver {
+    /// What there is, unless the receiver ended.
+    fn read(&mut self, most: usize) -> Result<Vec<ReceivedEvent>, Error> {
+        if *self.closed.borrow() {
+            return Err(Error::closed("consumer"));
+        }
+        self.changes.borrow_and_update();
+        let partition = self.options.partition;
+        let events = self.hub.read(partition, self.id, self.next, most)?;
+        self.next += events.len();
+        Ok(events)
+    }
+
+    /// Waits until there may be more to read, or an end.
+    async fn changed(&mut self) {
+        tokio::select! {
+            _ = self.changes.changed() => {}
+            _ = self.closed.changed() => {}
+        }
+    }
+}
+
 #[async_trait]
 impl TransportReceiver for MemoryReceiver {
     async fn receive(&mut self, credit: NonZeroU32) -> Result<Vec<ReceivedEvent>, Error> {
-        let most = credit.get() as usize;
         loop {
-            if *self.closed.borrow() {
-                return Err(Error::closed("consumer"));
-            }
-            self.changes.borrow_and_update();
-            let partition = self.options.partition;
-            let events = self.hub.read(partition, self.id, self.next, most)?;
+            let events = self.read(credit.get() as usize)?;
             if !events.is_empty() {
-                self.next += events.len();
                 return Ok(events);
             }
-            // The loop finds out which of them it was.
-            tokio::select! {
-                _ = self.changes.changed() => {}
-                _ = self.closed.changed() => {}
+            self.changed().await;
+        }
+    }
+
+    async fn ended(&mut self) -> Error {
+        loop {
+            if let Err(error) = self.read(0) {
+                return error;
             }
+            self.changed().await;
         }
     }
 

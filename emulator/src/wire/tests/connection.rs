@@ -7,7 +7,7 @@ use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::error::condition;
 use crate::wire::frame::{self, FrameKind};
-use crate::wire::performative::{Flow, Open, Performative, Role};
+use crate::wire::performative::{Attach, Begin, Flow, Open, Performative, Role};
 use crate::wire::value::Value;
 use bytes::{BufMut, BytesMut};
 use std::time::Duration;
@@ -155,6 +155,25 @@ async fn a_silent_client_is_closed_after_twice_our_idle_time_out_and_not_before(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_sends_a_byte_of_a_frame_now_and_then_is_silent() {
+    let mut peer = Peer::ready().await;
+    peer.attach(receiver()).await;
+    peer.send(0, &Performative::Flow(credit(1)));
+    peer.io.flush().await.unwrap();
+    let opened = Instant::now();
+    // A frame of 60 KiB: it would take a month.
+    for byte in [0, 0, 0xF0, 0, 2].into_iter().chain([0; 15]) {
+        peer.io.output.put_u8(byte);
+        let told = tokio::time::timeout(Duration::from_secs(60), peer.closed());
+        if let Ok((condition, _)) = told.await {
+            assert_eq!(condition, condition::CONNECTION_FORCED);
+            break;
+        }
+    }
+    assert_eq!(opened.elapsed().as_secs(), 480);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_never_opens_is_hung_up_on() {
     let mut peer = Peer::connect(&Config::default());
     peer.io.output.put_slice(AMQP);
@@ -166,6 +185,34 @@ async fn a_client_that_never_opens_is_hung_up_on() {
         "{:?}",
         begun.elapsed()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_header_and_then_silence_is_hung_up_on() {
+    let mut peer = Peer::connect(&Config::default());
+    peer.io.output.put_slice(&AMQP[..4]);
+    let begun = Instant::now();
+    peer.hung_up().await;
+    assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_open_is_answered_with_one_and_a_close() {
+    let before_open: [&[u8]; 3] = [
+        b"\x00\x00\x00\x0C\x02\x00\x00\x00\x00\x53\x18\x45",
+        b"\x00\x00\x00\x08\x02\x00\x00\x00",
+        b"\xFF\xFF\xFF\xFF\x02\x00\x00\x00",
+    ];
+    for bytes in before_open {
+        let mut peer = Peer::connect(&Config::default());
+        peer.io.output.put_slice(AMQP);
+        peer.io.output.put_slice(bytes);
+        assert_eq!(peer.io.header().await.unwrap(), AMQP);
+        let frame = peer.frame().await;
+        assert!(matches!(read(&frame).0, Performative::Open(_)), "{frame:?}");
+        assert_eq!(peer.closed().await.0, condition::FRAMING_ERROR);
+        peer.hung_up().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,9 +318,85 @@ async fn a_channel_without_a_session_and_one_begun_twice_close_the_connection() 
     let mut peer = Peer::ready().await;
     peer.send(0, &begin(1));
     assert_eq!(peer.closed().await.0, condition::NOT_ALLOWED);
-    let mut peer = Peer::ready().await;
-    peer.send(5000, &begin(1));
-    assert_eq!(peer.closed().await.0, condition::NOT_ALLOWED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_or_a_handle_above_our_maximum_closes_the_connection() {
+    let flow = Performative::Flow(Flow {
+        handle: Some(256),
+        ..credit(1)
+    });
+    let attach = Performative::Attach(Box::new(Attach {
+        handle: 256,
+        ..receiver()
+    }));
+    for (channel, performative) in [(5000, begin(1)), (0, flow), (0, attach)] {
+        let mut peer = Peer::connect(&Config::default());
+        peer.open(&Open {
+            channel_max: u16::MAX,
+            ..open()
+        })
+        .await;
+        peer.begin(4999, 10).await;
+        peer.begin(0, 10).await;
+        peer.attach(Attach {
+            handle: 255,
+            ..receiver()
+        })
+        .await;
+        peer.send(channel, &performative);
+        assert_eq!(peer.closed().await.0, condition::FRAMING_ERROR);
+        peer.hung_up().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_on_a_channel_above_the_clients_maximum() {
+    let mut peer = Peer::connect(&Config::default());
+    peer.open(&Open {
+        channel_max: 3,
+        ..open()
+    })
+    .await;
+    peer.begin(3, 10).await;
+    peer.send(4, &begin(10));
+    let frame = peer.frame().await;
+    let Performative::Close(Some(error)) = read(&frame).0 else {
+        panic!("{frame:?}")
+    };
+    assert_eq!(error.condition, condition::NOT_ALLOWED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_attached_at_a_handle_above_the_clients_maximum() {
+    let mut peer = Peer::connect(&Config::default());
+    peer.open(&open()).await;
+    let Performative::Begin(asked) = begin(10) else {
+        unreachable!()
+    };
+    peer.send(
+        0,
+        &Performative::Begin(Begin {
+            handle_max: 3,
+            ..asked
+        }),
+    );
+    peer.frame().await;
+    peer.attach(Attach {
+        handle: 3,
+        ..receiver()
+    })
+    .await;
+    let beyond = Attach {
+        handle: 4,
+        ..receiver()
+    };
+    peer.send(0, &Performative::Attach(Box::new(beyond)));
+    let frame = peer.frame().await;
+    let Performative::End(Some(error)) = read(&frame).0 else {
+        panic!("{frame:?}")
+    };
+    assert_eq!(error.condition, condition::NOT_ALLOWED);
 }
 
 #[tokio::test(start_paused = true)]

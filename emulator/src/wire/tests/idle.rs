@@ -3,7 +3,8 @@
 use super::peer::*;
 use crate::config::Config;
 use crate::wire::frame;
-use crate::wire::performative::{Attach, Performative, Role};
+use crate::wire::performative::{Attach, Disposition, Flow, Performative, Role};
+use crate::wire::value::Value;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,6 +18,14 @@ async fn frame_heartbeating(peer: &mut Peer) -> frame::Frame {
         if let Ok(frame) = timeout(Duration::from_secs(60), peer.frame()).await {
             return frame;
         }
+    }
+}
+
+async fn heartbeat_until(peer: &mut Peer, end: Instant) {
+    while Instant::now() < end {
+        frame::write_heartbeat(&mut peer.io.output);
+        peer.io.flush().await.unwrap();
+        sleep_until(end.min(Instant::now() + Duration::from_secs(60))).await;
     }
 }
 
@@ -41,11 +50,7 @@ async fn a_sender_unused_for_half_an_hour_is_detached_and_not_before() {
     peer.attach(attach(Role::Sender, "eh1")).await;
     peer.flow().await;
     let used = start + Duration::from_secs(20 * 60);
-    while Instant::now() < used {
-        frame::write_heartbeat(&mut peer.io.output);
-        peer.io.flush().await.unwrap();
-        sleep_until(used.min(Instant::now() + Duration::from_secs(60))).await;
-    }
+    heartbeat_until(&mut peer, used).await;
     peer.transfer(0, &message(b"x"), 100);
     peer.frame().await; // the outcome
     let (handle, condition, text) = detached(&mut peer).await;
@@ -110,4 +115,55 @@ async fn a_connection_is_closed_five_minutes_after_its_last_link_went() {
         "{frame:?}"
     );
     assert_eq!(gone.elapsed().as_secs(), CONNECTION.as_secs());
+}
+
+/// A client with receivers at handles 0 and 1; the event that there is has gone over the first. None has credit.
+async fn two_receivers() -> Peer {
+    let mut peer = Peer::ready().await;
+    peer.attach(Attach {
+        handle: 1,
+        ..receiver()
+    })
+    .await;
+    peer.attach(receiver()).await;
+    store(&peer, &[b"x"]);
+    peer.send(0, &Performative::Flow(credit(1)));
+    peer.frame().await; // the event
+    peer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_settles_is_in_use_and_its_neighbour_is_not() {
+    let start = Instant::now();
+    let mut peer = two_receivers().await;
+    let settled = start + Duration::from_secs(20 * 60);
+    heartbeat_until(&mut peer, settled).await;
+    let outcome = Disposition {
+        role: Role::Receiver,
+        first: 0,
+        last: None,
+        settled: true,
+        state: Value::Null,
+    };
+    peer.send(0, &Performative::Disposition(outcome));
+    assert_eq!(detached(&mut peer).await.0, 1);
+    assert_eq!(start.elapsed().as_secs(), LINK.as_secs());
+    assert_eq!(detached(&mut peer).await.0, 0);
+    assert_eq!(settled.elapsed().as_secs(), LINK.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_for_a_link_is_use_even_if_it_grants_nothing() {
+    let start = Instant::now();
+    let mut peer = two_receivers().await;
+    let said = start + Duration::from_secs(20 * 60);
+    heartbeat_until(&mut peer, said).await;
+    let flow = Flow {
+        link_credit: None,
+        ..credit(0)
+    };
+    peer.send(0, &Performative::Flow(flow));
+    assert_eq!(detached(&mut peer).await.0, 1);
+    assert_eq!(detached(&mut peer).await.0, 0);
+    assert_eq!(said.elapsed().as_secs(), LINK.as_secs());
 }

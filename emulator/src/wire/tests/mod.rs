@@ -3,8 +3,11 @@
 mod connection;
 mod expiry;
 mod faults;
+mod frame_sizes;
 mod idle;
 mod links;
+mod nodes;
 mod peer;
 mod performatives;
+mod strangers;
 mod throughput;

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::namespace::Namespace;
+use crate::partition_log::{EventAnnotations, NewEvent};
 use crate::service::Broker;
 use crate::wire::IdleTimeOuts;
 use crate::wire::connection::serve;
@@ -13,6 +14,8 @@ use crate::wire::io::{Broken, Io};
 use crate::wire::performative::{Attach, Begin, Detach, Flow, Open, Performative, Role, Transfer};
 use crate::wire::sasl;
 use crate::wire::value::Value;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,6 +36,8 @@ pub(super) struct Peer {
     pub(super) broker: Arc<Broker>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) server: tokio::task::JoinHandle<()>,
+    /// No frame may be larger.
+    max_frame_size: u32,
 }
 
 impl Peer {
@@ -57,6 +62,7 @@ impl Peer {
             broker,
             stop,
             server,
+            max_frame_size: u32::MAX,
         }
     }
 
@@ -66,6 +72,55 @@ impl Peer {
         peer.open(&open()).await;
         peer.begin(0, 1000).await;
         peer
+    }
+
+    /// A client with links to and from `$cbs`, at handles 0 and 1, which has proved nothing yet.
+    pub(super) async fn stranger() -> Self {
+        let mut peer = Self::connect(&Config {
+            accept_jwts: true,
+            ..Config::default()
+        });
+        peer.io.output.put_slice(AMQP);
+        peer.send(0, &Performative::Open(open()));
+        peer.io.header().await.unwrap();
+        peer.frame().await; // open
+        peer.begin(0, 1000).await;
+        peer.attach(attach(Role::Sender, "$cbs")).await;
+        peer.flow().await;
+        peer.attach(Attach {
+            handle: 1,
+            ..attach(Role::Receiver, "$cbs")
+        })
+        .await;
+        peer
+    }
+
+    /// Puts a token for `eh1` that expires so many seconds after the start.
+    pub(super) async fn put_token(&mut self, delivery_id: u32, expiry: i64) {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let claims = format!(
+            r#"{{"aud":"https://eventhubs.azure.net","exp":{}}}"#,
+            UNIX_SECONDS + expiry
+        );
+        let token = format!("{}.{}.c2ln", encode(r#"{"alg":"x"}"#), encode(&claims));
+        let mut request = BytesMut::new();
+        encode::descriptor(&mut request, 0x74);
+        let property = |name, text| (Value::string(name), Value::string(text));
+        Value::Map(vec![
+            property("operation", "put-token"),
+            property("type", "jwt"),
+            property("name", "sb://localhost/eh1"),
+        ])
+        .encode(&mut request);
+        encode::descriptor(&mut request, 0x77);
+        Value::string(&token).encode(&mut request);
+        self.transfer(delivery_id, &request, request.len());
+        let frame = self.frame().await;
+        let answered = read(&frame).0;
+        assert!(
+            matches!(answered, Performative::Disposition(_)),
+            "{answered:?}"
+        );
     }
 
     /// Signs in with the key, and opens.
@@ -84,6 +139,7 @@ impl Peer {
         }
         self.io.output.put_slice(AMQP);
         self.send(0, &Performative::Open(open.clone()));
+        self.max_frame_size = open.max_frame_size;
         assert_eq!(self.io.header().await.unwrap(), AMQP);
         match read(&self.frame().await) {
             (Performative::Open(open), _) => open,
@@ -108,6 +164,8 @@ impl Peer {
     pub(super) async fn frame(&mut self) -> Frame {
         loop {
             let frame = self.io.frame().await.unwrap();
+            let size = frame.body.len() + frame::HEADER_SIZE;
+            assert!(size as u64 <= self.max_frame_size.into(), "{size} bytes");
             if !frame.body.is_empty() {
                 return frame;
             }
@@ -161,7 +219,7 @@ impl Peer {
             match self.io.frame().await {
                 Ok(_) => {}
                 Err(Broken::Gone) => return,
-                Err(Broken::Garbled(error)) => panic!("{error}"),
+                Err(broken) => panic!("{broken:?}"),
             }
         }
     }
@@ -191,7 +249,7 @@ pub(super) fn open() -> Open {
         container_id: "test".to_owned(),
         hostname: None,
         max_frame_size: u32::MAX,
-        channel_max: 10,
+        channel_max: 100,
         idle_time_out: None,
         desired_capabilities: Value::Null,
         properties: Value::Null,
@@ -270,4 +328,15 @@ pub(super) fn message(body: &[u8]) -> Bytes {
     encode::descriptor(&mut out, 0x75);
     encode::binary(&mut out, body);
     out.freeze()
+}
+
+/// Stores events in the first partition.
+pub(super) fn store(peer: &Peer, bodies: &[&[u8]]) {
+    let hub = peer.broker.namespace.hub("eh1").unwrap();
+    let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
+    let event = |sections| NewEvent {
+        sections,
+        annotations: EventAnnotations::default(),
+    };
+    hub.partitions()[0].append(messages.iter().map(|message| event(&message[..])));
 }
