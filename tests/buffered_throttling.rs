@@ -28,7 +28,7 @@ async fn open(
     let hub = MemoryHub::new(partitions);
     let busy = Arc::new(Busy::new(hub.producer(), lasting));
     let options = options.with_max_batch_events(nonzero(1));
-    let producer = BufferedProducer::open(busy.clone(), options).await;
+    let producer = BufferedProducer::open(Arc::<Busy>::clone(&busy), options).await;
     (hub, busy, producer.expect("it opens"))
 }
 
@@ -65,7 +65,9 @@ async fn a_busy_partition_does_not_hold_up_the_others() {
     let hub = MemoryHub::new(4);
     let busy = Arc::new(Busy::new(hub.producer(), MINUTE).at(0));
     let options = BufferedProducerOptions::default().with_max_batch_events(nonzero(1));
-    let producer = BufferedProducer::open(busy.clone(), options).await.unwrap();
+    let producer = BufferedProducer::open(Arc::<Busy>::clone(&busy), options)
+        .await
+        .unwrap();
     let start = Instant::now();
     let hot = producer.send(to(0)).await.expect("room");
     for event in 0..100 {
