@@ -8,18 +8,17 @@
 //!   one refuses, both arrival times are put back. The caller holds a lock.
 //! - **Exact rates**: governor rounds a quota's period down to whole nanoseconds,
 //!   which is 11% too fast at 300 MB/s. Its unit of time is opaque to it, so
-//!   here it is not the nanosecond but a *tick*, chosen so that a nanosecond and
-//!   a token are both whole numbers of ticks (`rate / g` and `10⁹ / g`, `g` their
-//!   greatest common divisor). Nothing is ever rounded: a cell is one event or
-//!   one byte, and `used <= rate × t + burst` holds without slack.
-//! - **Range**: at an odd rate ticks are so short that 64 bits of them last for
-//!   hours. So the arrival time is kept relative to the last look: time passes
-//!   by drawing it nearer, and governor's clock stands still at zero. The time
-//!   that passes is tokio's, so its paused clock works.
+//!   here it is not the nanosecond but a *tick*: the time in which a billionth of
+//!   a token comes in. A nanosecond is as many ticks as there are tokens in a
+//!   second, a token is 10⁹ of them. Nothing is ever rounded: a cell is one event
+//!   or one byte, and `used <= rate × t + burst` holds without slack.
+//! - **Range**: at the highest rates 64 bits of ticks last for seconds. So the
+//!   arrival time is kept relative to the last look: time passes by drawing it
+//!   nearer, and governor's clock stands still at zero. The time that passes is
+//!   tokio's, so its paused clock works.
 //! - **Changes**: a bucket whose rate or burst changes keeps the tokens that it
 //!   holds, as far as they fit: there is no second burst. In every window
-//!   `used <= ∫ rate dt + burst`, the burst being that of the window's begin. A
-//!   change costs less than a tick, which is at most a nanosecond's worth.
+//!   `used <= ∫ rate dt + burst`, the burst being that of the window's begin.
 //!
 //! Nothing is refunded later: a refund after the bucket has refilled would let
 //! more than a burst pass at once. Whoever waits takes nothing until it may go.
@@ -38,7 +37,8 @@ use tokio::time::Instant;
 
 use super::limit::{Cost, Rate, RateLimit};
 
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
+/// A tick is what a billionth of a token takes to come in.
+const TICKS_PER_TOKEN: u64 = 1_000_000_000;
 
 /// The buckets of one limit.
 #[derive(Debug)]
@@ -126,36 +126,27 @@ impl TokenBuckets {
 struct TokenBucket {
     gcra: Gcra<NotKeyed, Arrival, StandingClock, NoOpMiddleware<Nanos>>,
     arrival: Arrival,
-    burst: u64,
-    ticks_per_nano: u64,
-    ticks_per_token: u64,
+    rate: Rate,
 }
 
 impl TokenBucket {
     fn full(rate: Rate) -> Self {
-        let g = gcd(rate.per_second, NANOS_PER_SECOND);
-        let ticks_per_token = NANOS_PER_SECOND / g;
         let burst = cells(rate.burst).expect("a validated burst");
-        let quota = Quota::with_period(Duration::from_nanos(ticks_per_token))
-            .expect("a token takes at least a tick")
+        let quota = Quota::with_period(Duration::from_nanos(TICKS_PER_TOKEN))
+            .expect("a token takes its ticks")
             .allow_burst(burst);
         let arrival = Arrival::default();
         Self {
             gcra: Gcra::new(quota, arrival.clone(), StandingClock),
             arrival,
-            burst: rate.burst,
-            ticks_per_nano: rate.per_second / g,
-            ticks_per_token,
+            rate,
         }
     }
 
     /// The same tokens in a bucket of another rate, as far as they fit.
     fn changed(self, rate: Rate) -> Self {
         let changed = Self::full(rate);
-        let left = u128::from(self.capacity() - self.arrival.get());
-        // Rounded down, in favour of the limit.
-        let left = left * u128::from(changed.ticks_per_token) / u128::from(self.ticks_per_token);
-        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        let left = self.capacity() - self.arrival.get();
         let arrival = changed.capacity().saturating_sub(left);
         changed.arrival.set(arrival);
         changed
@@ -163,14 +154,14 @@ impl TokenBucket {
 
     /// The ticks of a full burst: how far away the arrival time is when empty.
     fn capacity(&self) -> u64 {
-        self.burst * self.ticks_per_token
+        self.rate.burst * TICKS_PER_TOKEN
     }
 
     /// Lets nanoseconds pass.
     fn pass(&self, nanos: u64) {
         // Saturating loses nothing: the arrival time is at most the largest burst
-        // (2³²) of the longest token (10⁹ ticks) away, a quarter of 64 bits.
-        let ticks = nanos.saturating_mul(self.ticks_per_nano);
+        // (2³² tokens) away, a quarter of 64 bits.
+        let ticks = nanos.saturating_mul(self.rate.per_second);
         self.arrival.set(self.arrival.get().saturating_sub(ticks));
     }
 
@@ -183,13 +174,13 @@ impl TokenBucket {
             .expect("a cost within the burst")
             .map_err(|refused| {
                 let ticks = refused.earliest_possible().as_u64();
-                Duration::from_nanos(ticks.div_ceil(self.ticks_per_nano))
+                Duration::from_nanos(ticks.div_ceil(self.rate.per_second))
             })
     }
 
     /// Undoes a take that was made at this very instant.
     fn put_back(&self, tokens: u64) {
-        let arrival = self.arrival.get() - tokens * self.ticks_per_token;
+        let arrival = self.arrival.get() - tokens * TICKS_PER_TOKEN;
         self.arrival.set(arrival);
     }
 }
@@ -197,10 +188,6 @@ impl TokenBucket {
 /// What governor counts in; `None` for nothing.
 fn cells(tokens: u64) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(tokens).expect("at most the largest burst"))
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The theoretical arrival time, in ticks from now; shared since governor keeps
