@@ -15,6 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use eventhubs_emulator::Emulator;
 use eventhubs_flow::prelude::*;
+use eventhubs_flow::producer::ThrottleGate;
 use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use eventhubs_flow::producer::rate_limited::{Adaptive, RateLimit, RateLimiter};
 use eventhubs_flow::transport::{
@@ -123,6 +124,10 @@ impl TransportProducer for Counting {
 
     fn limits(&self, target: &Target) -> BatchLimits {
         self.inner.limits(target)
+    }
+
+    fn throttle_gate(&self) -> Option<ThrottleGate> {
+        self.inner.throttle_gate()
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! The examples `send` and `receive`, run as a person runs them.
+//! The examples, run as a person runs them.
 #![cfg(all(feature = "amqp", unix))]
 
 #[path = "support/example.rs"]
@@ -190,4 +190,31 @@ fn adaptive_shows_a_rate_that_gives_way_and_comes_back() {
     let lowest = *first.iter().min().unwrap();
     assert!((100..=500).contains(&lowest), "{rates:?}");
     assert!(*second.iter().max().unwrap() > lowest, "{rates:?}");
+}
+
+#[test]
+fn partition_keys_shows_that_each_device_has_one_partition() {
+    let mut example = Example::start("partition_keys", &[("EMULATOR_PORT", "0")]);
+    example.wait_for(
+        "Every device has one partition, and its events are in the order sent.",
+        1,
+    );
+    example.wait_for("nobody promises an order", 1);
+    assert!(example.wait_for_exit().success());
+    let spread = example.output();
+    let keyed = spread.iter().filter(|line| line.contains("device3: 25"));
+    assert_eq!(keyed.count(), 1, "{spread:#?}");
+}
+
+#[test]
+fn buffering_sends_what_the_page_added_and_says_why_it_does_not_add_an_event() {
+    let mut example = Example::start("buffering", &[("EMULATOR_PORT", "0")]);
+    example.wait_for("/send to add an event", 1);
+    for _ in 0..250 {
+        assert_eq!(example.get("/send"), "200 Event added to buffer");
+    }
+    let refused = example.get("/send?size=2000000");
+    assert!(refused.starts_with("413 Event not added: "), "{refused}");
+    assert!(example.interrupt().success());
+    example.wait_for("250 of 250 events delivered.", 1);
 }
