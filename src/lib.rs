@@ -57,6 +57,7 @@ pub mod producer;
 mod retry;
 pub mod stream;
 mod sync;
+pub mod telemetry;
 pub mod transport;
 mod value;
 
