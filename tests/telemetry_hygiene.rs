@@ -180,18 +180,16 @@ impl Recorder for Panicking {
 async fn a_recorder_that_panics_costs_no_event() {
     let _here = metrics::set_default_local_recorder(&Panicking);
     let hub = MemoryHub::new(1);
-    hub.fail_next(1, disconnected());
-    let retry_after = Duration::from_secs(4);
-    hub.fail_next(
-        1,
-        Error::new(ErrorKind::Throttled { retry_after }, "planted"),
-    );
     let producer = open(&hub).await;
-    for _ in 0..100 {
-        producer
-            .enqueue(EventData::new("event"))
-            .await
-            .expect("room");
+    let retry_after = Duration::from_secs(4);
+    let busy = Error::new(ErrorKind::Throttled { retry_after }, "planted");
+    for failure in [disconnected(), busy] {
+        hub.fail_next(1, failure);
+        for _ in 0..50 {
+            let accepted = producer.enqueue(EventData::new("event")).await;
+            accepted.expect("room");
+        }
+        assert_eq!(producer.flush(FOREVER).await.delivered, 50);
     }
     let report = producer.close(FOREVER).await;
     assert_eq!((report.accepted, report.delivered), (100, 100));
