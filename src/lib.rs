@@ -30,6 +30,11 @@
 //! | `azure-core` | no | `AzureCredential`: Microsoft Entra ID by credentials of the Azure SDK |
 //! | `contract` | no | `transport::contract`: the checks that every transport must pass |
 //!
+//! # Seeing what it does
+//!
+//! Metrics, spans and events are listed in [`telemetry`]; without a stack for
+//! them, ask a producer, a limiter or a gate for its `snapshot()`.
+//!
 //! # Testing
 //!
 //! The crate `eventhubs-emulator` is an Event Hubs that runs in the process and
@@ -57,6 +62,7 @@ pub mod producer;
 mod retry;
 pub mod stream;
 mod sync;
+pub mod telemetry;
 pub mod transport;
 mod value;
 

@@ -6,4 +6,4 @@ pub mod rate_limited;
 mod throttle_gate;
 
 pub use ext::ProducerExt;
-pub use throttle_gate::ThrottleGate;
+pub use throttle_gate::{ThrottleGate, ThrottleGateSnapshot};

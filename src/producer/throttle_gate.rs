@@ -6,6 +6,7 @@
 //! refusal pauses its partition, a second one elsewhere pauses all, and when the
 //! wait is over one batch goes first to see whether there is room again.
 
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::partition::{PartitionId, Target};
 use crate::retry::Backoff;
 use crate::sync::lock;
+pub use snapshot::ThrottleGateSnapshot;
 use state::{Closed, Fate, Place, State, Ticket};
 
 /// Where producers of one event hub wait while the service is busy.
@@ -64,6 +66,12 @@ impl ThrottleGate {
     #[must_use]
     pub fn paused_for(&self, partition: PartitionId) -> Option<Duration> {
         lock(&self.shared.state).paused_for(Some(partition.number()), Instant::now())
+    }
+
+    /// What it holds up now.
+    #[must_use]
+    pub fn snapshot(&self) -> ThrottleGateSnapshot {
+        lock(&self.shared.state).snapshot(Instant::now())
     }
 
     /// Leave to send a batch to a partition, if it may go now.

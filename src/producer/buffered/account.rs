@@ -11,6 +11,7 @@ use super::outcomes::NotDelivered;
 use super::queued::{Batch, Bill, Tag};
 use super::report::CloseReport;
 use super::shield::discard;
+use super::snapshot::OutcomeCounts;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventData;
 use crate::partition::PartitionId;
@@ -94,6 +95,20 @@ impl Account {
         }
     }
 
+    /// How many events had each outcome so far.
+    pub(super) fn outcomes(&self) -> OutcomeCounts {
+        let report = &lock(&self.state).report;
+        OutcomeCounts {
+            delivered: report.delivered,
+            rejected: report.rejected,
+            failed: report.failed,
+            expired: report.expired,
+            unknown: report.unknown,
+            dropped: report.dropped,
+            returned: report.returned,
+        }
+    }
+
     /// The first failure since the last call.
     pub(super) fn take_failure(&self) -> Option<Error> {
         if !self.has_failure.load(Ordering::Acquire) {
@@ -147,6 +162,7 @@ impl Buffer {
                 .collect(),
         };
         self.account.record(delivered, &told, &mut rest);
+        self.metrics.settled(delivered, &told);
         self.tell(partition, delivered, &told, rest);
         self.release(partition, bill.cost);
         bill.tally.end(delivered, failed, first_error);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::account::Account;
@@ -15,6 +16,7 @@ use super::cost::Cost;
 use super::delivery::Delivery;
 use super::departures::Departures;
 use super::linger::{OpenBatches, Opened};
+use super::metrics::{BufferMetrics, ClosedBy};
 use super::options::BufferedProducerOptions;
 use super::outcomes::OutcomeQueue;
 use super::partitions::{Partition, Partitions, Place, Route};
@@ -24,6 +26,7 @@ use super::queue::{Pressure, QueueOptions, Todo, Waiter};
 use super::queued::{Arrival, Batch};
 use super::report::{Ledger, Tally};
 use super::shield::shielded;
+use super::snapshot::BufferSnapshot;
 use super::total::TotalBudget;
 use super::wait::AnyWaiters;
 use crate::batch::BatchLimits;
@@ -46,6 +49,9 @@ pub(super) struct Buffer {
     pub(super) ledger: Mutex<Ledger>,
     pub(super) account: Account,
     pub(super) outcomes: Option<Arc<OutcomeQueue>>,
+    pub(super) metrics: BufferMetrics,
+    /// A batch was opened.
+    pub(super) stirred: Notify,
 }
 
 /// Why an event was not accepted now.
@@ -75,6 +81,7 @@ impl Buffer {
         partitions: u32,
         options: &BufferedProducerOptions,
         gate: ThrottleGate,
+        metrics: BufferMetrics,
     ) -> Self {
         let tally = Arc::new(Tally::default());
         let lingers = options.linger().is_none_or(|linger| !linger.is_zero());
@@ -100,6 +107,8 @@ impl Buffer {
             ledger: Mutex::new(Ledger::new(tally)),
             account: Account::default(),
             outcomes: options.outcome_queue().map(Arc::new),
+            metrics,
+            stirred: Notify::new(),
         }
     }
 
@@ -244,8 +253,11 @@ impl Buffer {
         if todo.alarm {
             self.partition(partition).alarm.notify_one();
         }
-        if let Some(number) = todo.opened.filter(|_| self.lingers) {
-            self.open_batches.push(partition, number, self);
+        if let Some(number) = todo.opened {
+            self.stirred.notify_one();
+            if self.lingers {
+                self.open_batches.push(partition, number, self);
+            }
         }
         if todo.closed {
             self.move_sticky(partition, (partition + 1) % self.count());
@@ -254,14 +266,14 @@ impl Buffer {
             Pressure::None => {}
             Pressure::Oldest => {
                 while let Some(opened) = self.open_batches.pop() {
-                    if self.press(&opened) {
+                    if self.press(&opened, ClosedBy::Pressure) {
                         break;
                     }
                 }
             }
             Pressure::All => {
                 for opened in self.open_batches.pop_all() {
-                    self.press(&opened);
+                    self.press(&opened, ClosedBy::Pressure);
                 }
             }
         }
@@ -274,12 +286,12 @@ impl Buffer {
     }
 
     /// Lets a batch go, if it is still the open one; says whether it was.
-    pub(super) fn press(&self, opened: &Opened) -> bool {
+    pub(super) fn press(&self, opened: &Opened, by: ClosedBy) -> bool {
         let partition = self.partition(opened.partition);
         let (is_open, wake) = {
             let mut queue = lock(&partition.queue);
             let is_open = queue.open_number() == Some(opened.number);
-            (is_open, is_open && queue.press())
+            (is_open, is_open && queue.press(by))
         };
         if wake {
             partition.wake.notify_one();
@@ -328,7 +340,17 @@ impl Buffer {
         let mut todo = Todo::default();
         let batch = lock(&self.partition(partition).queue).take(&mut todo);
         self.finish(partition, todo);
+        if let Some(batch) = &batch {
+            self.metrics.departs(batch);
+        }
         batch
+    }
+
+    /// A batch of a partition, opened then, is about to be settled.
+    pub(super) fn landed(&self, partition: u32, opened_at: Option<Instant>) {
+        if let Some(opened_at) = opened_at {
+            lock(&self.partition(partition).queue).landed(opened_at);
+        }
     }
 
     /// Sets what the transport takes in a partition, from now on.
@@ -395,5 +417,7 @@ impl Drop for Buffer {
         if let Some(outcomes) = &self.outcomes {
             outcomes.end();
         }
+        // They would else stay as they were last.
+        self.metrics.sample(&BufferSnapshot::default());
     }
 }

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use metrics::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::producer::throttle_gate::{Pass, ThrottleGate};
+use crate::telemetry::Stopwatch;
 
 pub(super) struct Departures {
     in_flight: Arc<Semaphore>,
@@ -26,8 +28,12 @@ impl Departures {
         }
     }
 
-    /// Waits until a batch may go to a partition.
-    pub(super) async fn clear(&self, partition: u32) -> Clearance {
+    pub(super) fn gate(&self) -> &ThrottleGate {
+        &self.gate
+    }
+
+    /// Waits until a batch may go to a partition; waits at the gate are told.
+    pub(super) async fn clear(&self, partition: u32, waits: &Histogram) -> Clearance {
         loop {
             let slot = Arc::clone(&self.in_flight).acquire_owned().await;
             let slot = slot.expect("it is never closed");
@@ -37,6 +43,7 @@ impl Departures {
                 return Clearance { pass, _slot: slot };
             }
             drop(slot);
+            let _wait = Stopwatch::start(waits);
             self.gate.wait(partition).await;
         }
     }

@@ -9,12 +9,14 @@ use tokio::time::{Instant, timeout_at};
 use super::buffer::Buffer;
 use super::delivery::Delivery;
 use super::discovery::Discovery;
+use super::metrics::BufferMetrics;
 use super::options::BufferedProducerOptions;
 use super::outcomes::Outcomes;
 use super::overflow::take_room;
 use super::permit::Permit;
 use super::report::{CloseReport, FlushReport, Tally};
 use super::sink::BufferedSink;
+use super::snapshot::{self, BufferSnapshot};
 use super::tasks::Tasks;
 use super::worker::WorkerOptions;
 use super::{linger, wait};
@@ -64,7 +66,13 @@ impl BufferedProducer {
             ));
         }
         let gate = transport.throttle_gate().unwrap_or_default();
-        let buffer = Arc::new(Buffer::new(count, &options, gate));
+        let metrics = BufferMetrics::new(&hub.name, options.name());
+        let buffer = Arc::new(Buffer::new(count, &options, gate, metrics));
+        tracing::info!(
+            hub = hub.name,
+            partitions = count,
+            "buffered producer opened"
+        );
         let tasks = Arc::new(Tasks::new());
         let discovery = Discovery {
             buffer: Arc::clone(&buffer),
@@ -79,6 +87,7 @@ impl BufferedProducer {
         };
         discovery.start_workers(0);
         tasks.spawn(discovery.run());
+        tasks.spawn(snapshot::run(Arc::clone(&buffer)));
         if let Some(linger) = options.linger().filter(|linger| !linger.is_zero()) {
             tasks.spawn(linger::run(Arc::clone(&buffer), linger));
         }
@@ -224,6 +233,8 @@ impl BufferedProducer {
         if let Some(outcomes) = &buffer.outcomes {
             outcomes.end();
         }
+        buffer.sample();
+        tracing::info!(hub = &*buffer.metrics.hub, "buffered producer closed");
         buffer.account.close_report()
     }
 
@@ -239,6 +250,14 @@ impl BufferedProducer {
     #[must_use]
     pub fn outcomes(&self) -> Option<Outcomes> {
         self.inner.buffer.outcomes.as_ref()?.stream()
+    }
+
+    /// What it holds now, and what it has done since it was opened.
+    ///
+    /// Takes one short lock per partition: call it now and then.
+    #[must_use]
+    pub fn snapshot(&self) -> BufferSnapshot {
+        self.inner.buffer.snapshot()
     }
 
     /// The partitions that are halted, see

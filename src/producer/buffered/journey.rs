@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tracing::Instrument;
 
 use super::account::{Outcome, expired_error};
 use super::buffer::Buffer;
 use super::cost::Cost;
 use super::delivery::UndeliveredReason;
 use super::departures::Clearance;
+use super::metrics::AttemptMetrics;
 use super::part::Part;
 use super::policy::OnFailure;
 use super::queued::{Batch, Bill};
@@ -21,6 +23,7 @@ use super::verdict::{Busy, RetryPolicy, Verdict};
 use crate::batch::EventBatch;
 use crate::error::{Error, ErrorKind};
 use crate::partition::{PartitionId, Target};
+use crate::telemetry;
 use crate::transport::TransportProducer;
 
 /// A batch that the worker took from its queue. Dropped on the way, what it
@@ -28,6 +31,8 @@ use crate::transport::TransportProducer;
 pub(super) struct Journey<'a> {
     buffer: &'a Arc<Buffer>,
     partition: u32,
+    attempts: &'a AttemptMetrics,
+    opened_at: Option<Instant>,
     /// `None` once it is settled.
     bill: Option<Bill>,
     /// What has no outcome yet, in order; the first one travels.
@@ -37,12 +42,20 @@ pub(super) struct Journey<'a> {
 }
 
 impl<'a> Journey<'a> {
-    pub(super) fn new(buffer: &'a Arc<Buffer>, partition: u32, queued: Batch) -> Self {
+    pub(super) fn new(
+        buffer: &'a Arc<Buffer>,
+        partition: u32,
+        queued: Batch,
+        attempts: &'a AttemptMetrics,
+    ) -> Self {
+        let opened_at = queued.opened_at;
         let target = Target::Partition(PartitionId::new(partition));
         let (part, bill) = Part::load(target, queued);
         Self {
             buffer,
             partition,
+            attempts,
+            opened_at,
             bill: Some(bill),
             parts: VecDeque::from([part]),
             in_transfer: false,
@@ -76,7 +89,8 @@ impl<'a> Journey<'a> {
         let (buffer, partition) = (self.buffer, self.partition);
         let ready = async {
             buffer.partition(partition).open().await;
-            buffer.departures.clear(partition).await
+            let waits = &buffer.metrics.throttle_wait;
+            buffer.departures.clear(partition, waits).await
         };
         let busy = self.parts.front()?.history.busy;
         let Some((busy, deadline)) = busy.zip(policy.throttle_deadline) else {
@@ -103,16 +117,29 @@ impl<'a> Journey<'a> {
         };
         part.history.attempts += 1;
         let batch = part.batch.clone();
-        tracing::debug!(
-            partition = self.partition,
-            events = batch.len(),
+        let events = batch.len();
+        let metrics = &self.buffer.metrics;
+        let span = tracing::debug_span!(
+            "send",
+            otel.kind = "client",
+            messaging.system = telemetry::EVENT_HUBS,
+            messaging.destination.name = &*metrics.hub,
+            messaging.destination.partition.id = self.partition,
+            messaging.operation.name = telemetry::SEND,
+            messaging.batch.message_count = events,
             bytes = batch.encoded_size(),
             attempt = part.history.attempts,
-            "send"
+            error.type = tracing::field::Empty,
         );
         self.in_transfer = true;
-        let result = attempt(transport, batch).await;
+        let begun = Instant::now();
+        let result = attempt(transport, batch).instrument(span.clone()).await;
         self.in_transfer = false;
+        if let Err(error) = &result {
+            span.record(telemetry::ERROR_TYPE, telemetry::error_type(error));
+        }
+        self.attempts
+            .ended(metrics, events, begun.elapsed(), &result);
         let target = Target::Partition(PartitionId::new(self.partition));
         if let Some(limits) = shielded(|| transport.limits(&target)) {
             self.buffer.set_limits(self.partition, limits);
@@ -161,11 +188,13 @@ impl<'a> Journey<'a> {
         match policy.judge(error, events, size, &mut part.history) {
             Verdict::PastTheGate(retry_after) => {
                 tracing::debug!(partition = self.partition, ?retry_after, "throttled");
+                self.buffer.metrics.throttled();
                 part.history.refused_as_busy(retry_after, Instant::now());
                 clearance.pass.throttled(retry_after);
             }
             Verdict::Again(wait) => {
                 drop(clearance);
+                self.buffer.metrics.again();
                 let attempt = part.history.attempts;
                 tracing::debug!(partition = self.partition, attempt, ?wait, %error, "again");
                 self.until(sleep(wait)).await;
@@ -256,6 +285,7 @@ impl Drop for Journey<'_> {
             self.outcome
                 .give_back(part.batch.into_events(), part.tags, reason, &error);
         }
+        self.buffer.landed(self.partition, self.opened_at);
         if let Some(bill) = self.bill.take() {
             let outcome = std::mem::take(&mut self.outcome);
             self.buffer.settle(self.partition, bill, outcome);

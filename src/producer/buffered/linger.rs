@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::buffer::Buffer;
+use super::metrics::ClosedBy;
 use crate::sync::lock;
 
 /// A batch that was open when it was noted.
@@ -86,7 +87,7 @@ pub(super) async fn run(buffer: Arc<Buffer>, linger: Duration) {
         sleep_until(at + linger).await;
         let now = Instant::now();
         while let Some(opened) = buffer.open_batches().pop_due(linger, now) {
-            buffer.press(&opened);
+            buffer.press(&opened, ClosedBy::Linger);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How a buffered producer is set up.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cost::Cost;
@@ -31,6 +32,7 @@ pub struct BufferedProducerOptions {
     outcome_stream: Option<NonZeroUsize>,
     growth: PartitionGrowth,
     discovery_interval: Duration,
+    name: Arc<str>,
 }
 
 impl Default for BufferedProducerOptions {
@@ -57,6 +59,7 @@ impl Default for BufferedProducerOptions {
             outcome_stream: None,
             growth: PartitionGrowth::default(),
             discovery_interval: Duration::from_secs(10),
+            name: Arc::from("default"),
         }
     }
 }
@@ -257,6 +260,20 @@ impl BufferedProducerOptions {
     pub fn with_discovery_interval(mut self, interval: Duration) -> Self {
         self.discovery_interval = interval;
         self
+    }
+
+    /// Names the producer in its [metrics](crate::telemetry), which tells apart
+    /// those of one program that send to one hub.
+    ///
+    /// Defaults to `default`.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     pub(super) fn retry(&self) -> RetryPolicy {

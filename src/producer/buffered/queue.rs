@@ -1,9 +1,10 @@
 //! The queue of one partition: what is admitted, what waits, what goes next.
 //!
-//! Pure state behind one short lock per event: no async, no clock. Room is held
-//! from admission until the outcome. Events gather in the open batch; when it is
-//! full it joins the ready ones. The worker takes a ready batch, or the open one
-//! once it is due: the linger passed, or something presses.
+//! Pure state behind one short lock per event: no async, and the clock is read
+//! once per batch. Room is held from admission until the outcome. Events gather
+//! in the open batch; when it is full it joins the ready ones. The worker takes a
+//! ready batch, or the open one once it is due: the linger passed, or something
+//! presses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -13,9 +14,11 @@ use tokio::time::Instant;
 
 use super::cost::{Cost, EVENT_OVERHEAD};
 use super::delivery::Delivery;
+use super::metrics::ClosedBy;
 use super::permit::Room;
 use super::queued::{Arrival, Batch};
 use super::report::Tally;
+use super::snapshot::Holdings;
 use super::total::TotalBudget;
 use crate::batch::BatchLimits;
 use crate::error::Error;
@@ -87,11 +90,13 @@ pub(super) struct PartitionQueue {
     /// The events of the batch before, a guess at the next one's.
     last_len: usize,
     ready: VecDeque<Batch>,
+    /// When those were opened that were taken and have no outcome.
+    under_way: Vec<Instant>,
     waiters: BTreeMap<u64, Waiter>,
     next_ticket: u64,
     waits_for_total: bool,
-    /// The open batch goes as soon as the worker is free.
-    pressed: bool,
+    /// Why the open batch goes as soon as the worker is free, if it does.
+    pressed: Option<ClosedBy>,
     worker_idle: bool,
     /// No deadline is earlier; `None` if there is none.
     first_deadline: Option<Instant>,
@@ -121,10 +126,11 @@ impl PartitionQueue {
             open_number: 0,
             last_len: 0,
             ready: VecDeque::new(),
+            under_way: Vec::new(),
             waiters: BTreeMap::new(),
             next_ticket: 0,
             waits_for_total: false,
-            pressed: false,
+            pressed: None,
             worker_idle: false,
             first_deadline: None,
             halted: false,
@@ -160,7 +166,7 @@ impl PartitionQueue {
         todo: &mut Todo,
     ) -> Result<(), Full> {
         if !self.waiters.is_empty() {
-            todo.wake |= self.press();
+            todo.wake |= self.press(ClosedBy::Pressure);
             return Err(Full);
         }
         self.admit(cost, total, false, todo)
@@ -198,7 +204,7 @@ impl PartitionQueue {
     ) -> Result<(), Full> {
         let used = self.used.saturating_add(cost);
         if !used.fits(self.bound) {
-            todo.wake |= self.press();
+            todo.wake |= self.press(ClosedBy::Pressure);
             return Err(Full);
         }
         if !used.fits(self.lease) {
@@ -210,7 +216,7 @@ impl PartitionQueue {
                 }
                 drop(total);
                 todo.pressure = Pressure::All;
-                todo.wake |= self.press();
+                todo.wake |= self.press(ClosedBy::Pressure);
                 return Err(Full);
             };
             self.lease += amount;
@@ -324,7 +330,7 @@ impl PartitionQueue {
         if !self.open.events.is_empty() {
             return None;
         }
-        self.pressed = false;
+        self.pressed = None;
         let emptied = std::mem::replace(&mut self.open, Batch::new(Arc::clone(&self.tally)));
         emptied.bill.tally.begin(0);
         Some(emptied)
@@ -341,11 +347,12 @@ impl PartitionQueue {
     pub(super) fn push(&mut self, arrival: Arrival, todo: &mut Todo) -> Option<Delivery> {
         let full_with_it = self.open.encoded_size + arrival.size > self.limits.bytes;
         if full_with_it && !self.open.events.is_empty() {
-            self.close_open(todo);
+            self.close_open(ClosedBy::Full, todo);
         }
         if self.open.events.is_empty() {
             self.open_number += 1;
             self.open.events.reserve(self.last_len);
+            self.open.opened_at = Some(Instant::now());
             todo.opened = Some(self.open_number);
         }
         if let Some(deadline) = arrival.deadline
@@ -359,20 +366,21 @@ impl PartitionQueue {
         let full = self.open.events.len() >= self.limits.events
             || self.open.encoded_size >= self.limits.bytes;
         if full {
-            self.close_open(todo);
+            self.close_open(ClosedBy::Full, todo);
         }
         todo.wake |= self.is_due() && self.worker_idle;
         delivery
     }
 
-    fn close_open(&mut self, todo: &mut Todo) {
+    fn close_open(&mut self, by: ClosedBy, todo: &mut Todo) {
         todo.closed = true;
         let next = Batch::new(Arc::clone(&self.tally));
-        let batch = std::mem::replace(&mut self.open, next);
+        let mut batch = std::mem::replace(&mut self.open, next);
+        batch.closed_by = Some(by);
         self.last_len = batch.events.len();
         batch.bill.tally.begin(batch.events.len());
         self.ready.push_back(batch);
-        self.pressed = false;
+        self.pressed = None;
     }
 
     /// The number of the open batch, if it holds events.
@@ -380,13 +388,12 @@ impl PartitionQueue {
         (!self.open.events.is_empty()).then_some(self.open_number)
     }
 
-    /// Lets the open batch go as soon as the worker is free; says whether to
-    /// wake it.
-    pub(super) fn press(&mut self) -> bool {
+    /// Lets the open batch go once the worker is free; says whether to wake it.
+    pub(super) fn press(&mut self, by: ClosedBy) -> bool {
         if self.open.events.is_empty() {
             return false;
         }
-        self.pressed = true;
+        self.pressed.get_or_insert(by);
         self.worker_idle
     }
 
@@ -397,7 +404,11 @@ impl PartitionQueue {
         if self.open.events.is_empty() {
             self.open.bill.tally = Arc::clone(&self.tally);
         } else {
-            self.close_open(&mut todo);
+            let by = match self.closed {
+                true => ClosedBy::Close,
+                false => ClosedBy::Flush,
+            };
+            self.close_open(by, &mut todo);
         }
         todo.wake = self.is_due() && self.worker_idle;
         todo
@@ -429,7 +440,7 @@ impl PartitionQueue {
     }
 
     fn is_due(&self) -> bool {
-        let open_is_due = !self.open.events.is_empty() && (self.pressed || !self.lingers);
+        let open_is_due = !self.open.events.is_empty() && (self.pressed.is_some() || !self.lingers);
         !self.halted && (!self.ready.is_empty() || open_is_due)
     }
 
@@ -446,20 +457,39 @@ impl PartitionQueue {
             return None;
         }
         if self.ready.is_empty() {
-            self.close_open(todo);
+            self.close_open(self.pressed.unwrap_or(ClosedBy::Linger), todo);
         }
         let batch = self.ready.pop_front()?;
         self.queued -= batch.bill.cost;
+        self.under_way.extend(batch.opened_at);
         Some(batch)
     }
 
     /// Everything that was not taken.
     pub(super) fn take_all(&mut self) -> Vec<Batch> {
         if !self.open.events.is_empty() {
-            self.close_open(&mut Todo::default());
+            self.close_open(ClosedBy::Close, &mut Todo::default());
         }
         self.queued = Cost::default();
         self.ready.drain(..).collect()
+    }
+
+    /// A batch that was taken, and opened then, has its outcome.
+    pub(super) fn landed(&mut self, opened_at: Instant) {
+        if let Some(index) = self.under_way.iter().position(|at| *at == opened_at) {
+            self.under_way.swap_remove(index);
+        }
+    }
+
+    pub(super) fn holdings(&self) -> Holdings {
+        let waits = self.ready.front().unwrap_or(&self.open).opened_at;
+        Holdings {
+            used: self.used,
+            oldest: self.under_way.iter().copied().chain(waits).min(),
+            waiting: self.waiters.len(),
+            under_way: self.under_way.len(),
+            is_halted: self.halted,
+        }
     }
 
     /// Sets what the transport takes, from now on.

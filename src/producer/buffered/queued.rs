@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::cost::Cost;
 use super::delivery::{BatchOutcome, Delivery};
+use super::metrics::ClosedBy;
 use super::report::Tally;
 use crate::event::EventData;
 
@@ -77,6 +78,9 @@ pub(super) struct Batch {
     pub(super) tags: VecDeque<Tag>,
     pub(super) encoded_size: usize,
     pub(super) bill: Bill,
+    /// When its first event came.
+    pub(super) opened_at: Option<Instant>,
+    pub(super) closed_by: Option<ClosedBy>,
     deliveries: u32,
 }
 
@@ -87,6 +91,8 @@ impl Batch {
             tags: VecDeque::new(),
             encoded_size: 0,
             bill: Bill::new(tally),
+            opened_at: None,
+            closed_by: None,
             deliveries: 0,
         }
     }
@@ -173,6 +179,8 @@ impl Batch {
             tags: VecDeque::new(),
             encoded_size: size,
             bill: self.bill.split(cost),
+            opened_at: self.opened_at,
+            closed_by: None,
             deliveries: 0,
         }
     }

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::event::EventData;
 
 /// What a call returns, `None` if it panics.
-pub(super) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
     // What the call leaves half done is its own.
     catch_unwind(AssertUnwindSafe(call)).ok()
 }

@@ -16,6 +16,7 @@ use super::queue::{Todo, Waiter};
 use crate::error::Error;
 use crate::partition::Target;
 use crate::sync::lock;
+use crate::telemetry::Stopwatch;
 
 /// Those who wait for room in any partition, first come first served.
 #[derive(Default)]
@@ -34,7 +35,11 @@ struct AnyQueue {
 
 impl AnyWaiters {
     pub(super) fn is_waiting(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > 0
+        self.waiting() > 0
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     fn wait(&self, waiter: Waiter) -> Result<u64, Error> {
@@ -163,11 +168,12 @@ async fn one(buffer: &Arc<Buffer>, place: Place, encoded_size: usize) -> Result<
         partition: Some(partition),
         ticket,
     };
+    let _wait = Stopwatch::start(&buffer.metrics.wait);
     granted.await.map_err(|_| Error::closed("producer"))
 }
 
 async fn any(buffer: &Arc<Buffer>, encoded_size: usize) -> Result<Room, Error> {
-    let (grant, granted) = oneshot::channel();
+    let (grant, mut granted) = oneshot::channel();
     let waiter = Waiter {
         cost: Cost::of_event(encoded_size),
         keys: 0,
@@ -181,5 +187,9 @@ async fn any(buffer: &Arc<Buffer>, encoded_size: usize) -> Result<Room, Error> {
     };
     // Room that came free before this one queued would else go unnoticed.
     (0..buffer.count()).for_each(|partition| buffer.any.serve(buffer, partition));
+    if let Ok(room) = granted.try_recv() {
+        return Ok(room);
+    }
+    let _wait = Stopwatch::start(&buffer.metrics.wait);
     granted.await.map_err(|_| Error::closed("producer"))
 }

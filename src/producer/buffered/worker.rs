@@ -11,6 +11,7 @@ use tokio::time::sleep_until;
 use super::buffer::Buffer;
 use super::departures::Clearance;
 use super::journey::Journey;
+use super::metrics::AttemptMetrics;
 use super::queued::Batch;
 use super::verdict::RetryPolicy;
 use crate::sync::lock;
@@ -32,6 +33,7 @@ pub(super) async fn run(
     transport: Arc<dyn TransportProducer>,
     options: WorkerOptions,
 ) {
+    let attempts = AttemptMetrics::new(&buffer.metrics, partition);
     // Polled in the order of their batches, which is that of their transfers.
     let mut journeys = FuturesUnordered::new();
     let mut next = pin!(next_batch(&buffer, partition));
@@ -45,7 +47,7 @@ pub(super) async fn run(
                 let Some((batch, clearance)) = batch else {
                     break;
                 };
-                let journey = Journey::new(&buffer, partition, batch);
+                let journey = Journey::new(&buffer, partition, batch, &attempts);
                 journeys.push(journey.run(&*transport, &options.retry, clearance));
                 next.set(next_batch(&buffer, partition));
             }
@@ -62,7 +64,10 @@ async fn next_batch(buffer: &Buffer, partition: u32) -> Option<(Batch, Clearance
             return None;
         }
         // A batch goes on filling until it can go.
-        let clearance = buffer.departures.clear(partition).await;
+        let clearance = buffer
+            .departures
+            .clear(partition, &buffer.metrics.throttle_wait)
+            .await;
         if let Some(batch) = buffer.take(partition) {
             return Some((batch, clearance));
         }

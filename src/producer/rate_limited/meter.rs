@@ -92,6 +92,12 @@ impl Meter {
         self.current()
     }
 
+    /// The whole tokens that may pass at once: events and bytes.
+    pub(super) fn tokens(&mut self, now: Instant) -> [Option<u64>; 2] {
+        let limit = self.limit_at(now);
+        self.buckets.tokens(&limit, now)
+    }
+
     /// As configured.
     pub(super) fn limit(&self) -> RateLimit {
         self.limit

@@ -39,11 +39,14 @@
 mod adaptive;
 mod limit;
 mod meter;
+mod metrics;
 mod producer;
+mod snapshot;
 mod token_bucket;
 mod waiters;
 
 pub use adaptive::Adaptive;
 pub use limit::RateLimit;
 pub use producer::RateLimitedProducer;
+pub use snapshot::RateLimiterSnapshot;
 pub use waiters::RateLimiter;

@@ -103,6 +103,13 @@ impl TokenBuckets {
         self.bytes = change(self.bytes.take(), limit.bytes);
     }
 
+    /// The whole tokens that the buckets of this limit hold: events and bytes.
+    pub(super) fn tokens(&mut self, limit: &RateLimit, now: Instant) -> [Option<u64>; 2] {
+        self.pass(now);
+        let buckets = [(&self.events, limit.events), (&self.bytes, limit.bytes)];
+        buckets.map(|(bucket, rate)| Some(bucket.as_ref()?.tokens_of(rate?.burst)))
+    }
+
     /// Loses what is in the buckets.
     pub(super) fn drain(&mut self, now: Instant) {
         self.pass(now);
@@ -155,6 +162,13 @@ impl TokenBucket {
     /// The ticks of a full burst: how far away the arrival time is when empty.
     fn capacity(&self) -> u64 {
         self.rate.burst * TICKS_PER_TOKEN
+    }
+
+    /// The whole tokens in it, if a full one holds `burst`.
+    fn tokens_of(&self, burst: u64) -> u64 {
+        let left = u128::from(self.capacity() - self.arrival.get());
+        let tokens = u128::from(burst) * left / u128::from(self.capacity());
+        u64::try_from(tokens).expect("at most a burst")
     }
 
     /// Lets nanoseconds pass.

@@ -9,6 +9,7 @@
 //! that the limit can be changed under whoever sleeps.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{self, Arc};
 use std::time::Duration;
 
@@ -19,9 +20,12 @@ use tokio::time::{Instant, sleep_until};
 use super::adaptive::{Adaptive, Pace};
 use super::limit::{Cost, RateLimit};
 use super::meter::{Meter, Refusal};
+use super::metrics::LimiterMetrics;
+use super::snapshot::RateLimiterSnapshot;
 use crate::batch::BatchLimits;
 use crate::error::Error;
 use crate::sync::lock;
+use crate::telemetry::Stopwatch;
 
 /// Two token buckets, events and encoded bytes, with one fair queue.
 ///
@@ -42,6 +46,8 @@ use crate::sync::lock;
 #[derive(Clone)]
 pub struct RateLimiter {
     shared: Arc<Shared>,
+    /// Under the name of this handle.
+    metrics: Arc<LimiterMetrics>,
 }
 
 struct Shared {
@@ -50,6 +56,20 @@ struct Shared {
     meter: sync::Mutex<Meter>,
     /// Tells whoever has its turn to look again.
     limit_changed: Notify,
+    waiting: AtomicUsize,
+    throttled: AtomicU64,
+}
+
+/// Someone who waits, counted and timed until dropped.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    _wait: Stopwatch<'a>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A place at the head of the queue, its tokens taken. Those behind go on when
@@ -91,8 +111,45 @@ impl RateLimiter {
                 queue: Semaphore::new(1),
                 meter: sync::Mutex::new(meter),
                 limit_changed: Notify::new(),
+                waiting: AtomicUsize::new(0),
+                throttled: AtomicU64::new(0),
             }),
+            metrics: Arc::new(LimiterMetrics::new(Arc::from("default"))),
         }
+    }
+
+    /// A handle of the same buckets that goes by another name in its
+    /// [metrics](crate::telemetry), as do its clones: to tell apart the limiters
+    /// of one program. Without one it is `default`.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        let metrics = Arc::new(LimiterMetrics::new(name.into()));
+        Self { metrics, ..self }
+    }
+
+    /// What it lets pass now, and who waits.
+    #[must_use]
+    pub fn snapshot(&self) -> RateLimiterSnapshot {
+        let (current_limit, [event_tokens, byte_tokens]) =
+            self.at_once(|meter, now| (meter.limit_at(now), meter.tokens(now)));
+        RateLimiterSnapshot {
+            current_limit,
+            event_tokens,
+            byte_tokens,
+            waiting: self.shared.waiting.load(Ordering::Relaxed),
+            throttled: self.shared.throttled.load(Ordering::Relaxed),
+        }
+    }
+
+    fn sample(&self) {
+        self.metrics.sample(&self.snapshot());
+    }
+
+    fn wait(&self) -> Waiting<'_> {
+        let count = &self.shared.waiting;
+        count.fetch_add(1, Ordering::Relaxed);
+        let _wait = Stopwatch::start(&self.metrics.wait);
+        Waiting { count, _wait }
     }
 
     /// The limit as it was set: the ceiling of an adaptive limiter.
@@ -135,6 +192,7 @@ impl RateLimiter {
         limit.validate()?;
         self.at_once(|meter, now| meter.set_limit(limit, now));
         self.shared.limit_changed.notify_waiters();
+        self.sample();
         Ok(())
     }
 
@@ -144,7 +202,10 @@ impl RateLimiter {
     /// A [`RateLimitedProducer`](super::RateLimitedProducer) tells it by itself.
     /// It is for those who use a limiter without one.
     pub fn throttled(&self, retry_after: Duration) {
+        self.shared.throttled.fetch_add(1, Ordering::Relaxed);
+        self.metrics.throttled();
         let lowered = self.at_once(|meter, now| meter.throttled(retry_after, now));
+        self.sample();
         if let Some(limit) = lowered {
             tracing::warn!(
                 events_per_second = limit.events_rate(),
@@ -188,11 +249,13 @@ impl RateLimiter {
     }
 
     pub(super) async fn turn(&self, cost: Cost) -> Result<Turn<'_>, Error> {
+        let mut waiting = None;
         let place = match self.shared.queue.try_acquire() {
             Ok(place) => place,
             Err(_) => {
                 // Before the wait, which would be for nothing.
                 self.limit().admit(cost)?;
+                waiting = Some(self.wait());
                 // Unconstrained: a task out of its cooperative budget would be sent
                 // away before it stands in the queue, and lose its place to another.
                 let place = unconstrained(self.shared.queue.acquire()).await;
@@ -203,10 +266,14 @@ impl RateLimiter {
             // Before the look, so that no change is missed.
             let limit_changed = self.shared.limit_changed.notified();
             let look_again = match self.at_once(|meter, now| meter.try_take(cost, now)) {
-                Ok(()) => return Ok(Turn { _place: place }),
+                Ok(()) => {
+                    self.sample();
+                    return Ok(Turn { _place: place });
+                }
                 Err(Refusal::Never(error)) => return Err(error),
                 Err(Refusal::Until(then)) => then,
             };
+            waiting.get_or_insert_with(|| self.wait());
             tracing::trace!(?cost, "waiting for the rate limit");
             tokio::select! {
                 () = sleep_until(look_again) => {}

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::snapshot::ThrottleGateSnapshot;
+use crate::partition::PartitionId;
+
 /// Which partition a batch is for; `None` for the gateway, which picks one.
 pub(super) type Place = Option<u32>;
 
@@ -22,6 +25,8 @@ pub(super) struct State {
     all: Scope,
     /// Those that are not open.
     partitions: BTreeMap<u32, Scope>,
+    /// How many began.
+    pauses: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,11 +120,11 @@ impl State {
         let elsewhere =
             |(number, scope): (&u32, &Scope)| Some(*number) != place && scope.is_closed(now);
         if place.is_none() || self.all != Scope::Open || self.partitions.iter().any(elsewhere) {
-            self.all.pause(until);
+            self.pauses += u64::from(self.all.pause(until, now));
         }
         if let Some(number) = place {
             let mut scope = self.partition(number);
-            scope.pause(until);
+            self.pauses += u64::from(scope.pause(until, now));
             self.set(number, scope);
         }
     }
@@ -130,6 +135,23 @@ impl State {
         let ends = [self.all, partition].into_iter().filter_map(Scope::until);
         let left = ends.map(|until| until.saturating_duration_since(now)).max();
         left.filter(|left| !left.is_zero())
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> ThrottleGateSnapshot {
+        let left = |scope: Scope| {
+            let left = scope.until()?.saturating_duration_since(now);
+            (!left.is_zero()).then_some(left)
+        };
+        let paused = |(number, scope): (&u32, &Scope)| {
+            left(*scope).map(|left| (PartitionId::new(*number), left))
+        };
+        let mut scopes = self.partitions.values().chain([&self.all]);
+        ThrottleGateSnapshot {
+            all_paused_for: left(self.all),
+            partitions_paused_for: self.partitions.iter().filter_map(paused).collect(),
+            is_probing: scopes.any(|scope| *scope == Scope::Probing),
+            pauses: self.pauses,
+        }
     }
 
     fn partition(&self, number: u32) -> Scope {
@@ -171,9 +193,11 @@ impl Scope {
         }
     }
 
-    /// Pauses, and never shortens a pause.
-    fn pause(&mut self, until: Instant) {
+    /// Pauses, and never shortens a pause; says whether one began.
+    fn pause(&mut self, until: Instant, now: Instant) -> bool {
+        let begins = self.until().is_none_or(|before| before <= now);
         let until = self.until().map_or(until, |before| before.max(until));
         *self = Self::Paused { until };
+        begins
     }
 }

@@ -1,0 +1,300 @@
+//! What can be seen from outside: every metric, span and event by name.
+//!
+//! Metrics go to the recorder of the [`metrics`] facade, which a program installs
+//! (any exporter of that ecosystem); spans and events go to its `tracing`
+//! subscriber. Without either, the `snapshot()` of
+//! [`BufferedProducer`](crate::producer::buffered::BufferedProducer::snapshot),
+//! [`RateLimiter`](crate::producer::rate_limited::RateLimiter::snapshot) and
+//! [`ThrottleGate`](crate::producer::ThrottleGate::snapshot) tells the same.
+//!
+//! **Install the recorder first**: a producer and a limiter look up their metrics
+//! when they are made, so that a batch costs a few atomic operations.
+//!
+//! No label, field or message holds an event's body, property or key, or a
+//! credential. Nothing is told per event: only per batch, per wait, or once a
+//! second while a buffer holds something.
+//!
+//! # Metrics
+//! Two are those of the OpenTelemetry semantic conventions for messaging. They
+//! are told by a buffered producer, once for each attempt; a wait for the rate
+//! limit below it is part of the attempt.
+//!
+//! | name | kind, unit | what | labels |
+//! |---|---|---|---|
+//! | [`SENT_MESSAGES`] | counter, {message} | events in attempts | hub, partition, operation, error |
+//! | [`OPERATION_DURATION`] | histogram, s | what an attempt took | hub, partition, operation, operation type, error |
+//!
+//! Those of a buffered producer have the labels hub and name, and:
+//!
+//! | name | kind, unit | what | labels |
+//! |---|---|---|---|
+//! | [`BUFFER_EVENTS`] | gauge, {event} | room taken: events without an outcome, and reserved room | |
+//! | [`BUFFER_BYTES`] | gauge, By | the same in bytes, 128 for each event included | |
+//! | [`BUFFER_OLDEST_AGE`] | gauge, s | how long the oldest batch without an outcome has had events | |
+//! | [`BUFFER_WAITING`] | gauge, {caller} | who waits for room | |
+//! | [`BUFFER_HALTED`] | gauge, {partition} | partitions that are halted | |
+//! | [`BUFFER_PAUSED`] | gauge, {partition} | partitions that wait at the throttle gate | |
+//! | [`BUFFER_WAIT`] | histogram, s | a caller's wait for room, however it ended | |
+//! | [`BATCHES`] | counter, {batch} | batches that went to be sent | what closed them |
+//! | [`BATCH_EVENTS`] | histogram, {event} | events in one | |
+//! | [`BATCH_BYTES`] | histogram, By | encoded bytes of one | |
+//! | [`RETRIES`] | counter, {attempt} | attempts to be made again after an error | |
+//! | [`THROTTLED`] | counter, {attempt} | attempts that the service refused as busy | |
+//! | [`THROTTLE_WAIT`] | histogram, s | a batch's wait at the throttle gate | |
+//! | [`OUTCOMES`] | counter, {event} | events by what became of them | outcome |
+//!
+//! The gauges are set once a second while there is something to tell, and when a
+//! producer closes or goes. The other ones move as it happens.
+//!
+//! Those of a rate limiter have the label name:
+//!
+//! | name | kind, unit | what |
+//! |---|---|---|
+//! | [`RATE_EVENTS`] | gauge, {event}/s | the limit in force |
+//! | [`RATE_BYTES`] | gauge, By/s | the limit in force |
+//! | [`TOKENS_EVENTS`] | gauge, {event} | what the bucket holds |
+//! | [`TOKENS_BYTES`] | gauge, By | what the bucket holds |
+//! | [`RATE_WAIT`] | histogram, s | a wait for tokens, the turn included, however it ended |
+//! | [`RATE_THROTTLED`] | counter, {refusal} | refusals that the limiter was told of |
+//!
+//! Its gauges are set when a batch passes a
+//! [`RateLimitedProducer`](crate::producer::rate_limited::RateLimitedProducer),
+//! when an [`acquire`](crate::producer::rate_limited::RateLimiter::acquire) has
+//! waited, at a refusal and at a change of the limit.
+//!
+//! # Labels
+//! | label | what |
+//! |---|---|
+//! | [`SYSTEM`] | always [`EVENT_HUBS`]; on all that have a hub |
+//! | [`DESTINATION_NAME`] | the hub |
+//! | [`DESTINATION_PARTITION_ID`] | the partition, a decimal number |
+//! | [`OPERATION_NAME`], [`OPERATION_TYPE`] | always `send` |
+//! | [`ERROR_TYPE`] | the [`ErrorKind`], such as `timeout`; absent where an attempt was accepted |
+//! | [`NAME`] | the name of the producer or the limiter, `default` unless it was given one |
+//! | [`CLOSED_BY`] | `full`, `linger`, `pressure`, `flush` or `close` |
+//! | [`OUTCOME`] | `delivered`, `rejected`, `failed`, `expired`, `unknown`, `dropped` or `returned` |
+//!
+//! # Spans and events
+//! An attempt is a `send` span (debug, of kind client) with [`SYSTEM`],
+//! [`DESTINATION_NAME`], [`DESTINATION_PARTITION_ID`], [`OPERATION_NAME`],
+//! `messaging.batch.message_count`, and [`ERROR_TYPE`] once it has failed; what
+//! the transport tells is inside. Events: debug for a batch, info when a producer
+//! is opened or closed, warn for events that are lost, a halt, and a rate that
+//! falls.
+
+use std::sync::Arc;
+
+use metrics::{Histogram, Label, Unit};
+use tokio::time::Instant;
+
+use crate::error::{Error, ErrorKind};
+use crate::producer::buffered::shield::shielded;
+
+/// Events in attempts to send.
+pub const SENT_MESSAGES: &str = "messaging.client.sent.messages";
+/// What an attempt to send took, in seconds.
+pub const OPERATION_DURATION: &str = "messaging.client.operation.duration";
+/// Room taken in a buffer, in events.
+pub const BUFFER_EVENTS: &str = "eventhubs_flow.buffer.events";
+/// Room taken in a buffer, in bytes.
+pub const BUFFER_BYTES: &str = "eventhubs_flow.buffer.bytes";
+/// How long the oldest batch in a buffer has had events, in seconds.
+pub const BUFFER_OLDEST_AGE: &str = "eventhubs_flow.buffer.oldest_age";
+/// Callers who wait for room in a buffer.
+pub const BUFFER_WAITING: &str = "eventhubs_flow.buffer.waiting";
+/// Partitions of a buffer that are halted.
+pub const BUFFER_HALTED: &str = "eventhubs_flow.buffer.halted_partitions";
+/// Partitions of a buffer that wait at the throttle gate.
+pub const BUFFER_PAUSED: &str = "eventhubs_flow.buffer.paused_partitions";
+/// How long a caller waited for room, in seconds.
+pub const BUFFER_WAIT: &str = "eventhubs_flow.buffer.wait";
+/// Batches that went to be sent.
+pub const BATCHES: &str = "eventhubs_flow.batches";
+/// Events in a batch.
+pub const BATCH_EVENTS: &str = "eventhubs_flow.batch.events";
+/// Encoded bytes of a batch.
+pub const BATCH_BYTES: &str = "eventhubs_flow.batch.bytes";
+/// Attempts to be made again after an error.
+pub const RETRIES: &str = "eventhubs_flow.retries";
+/// Attempts that the service refused as busy.
+pub const THROTTLED: &str = "eventhubs_flow.throttled";
+/// How long a batch waited at the throttle gate, in seconds.
+pub const THROTTLE_WAIT: &str = "eventhubs_flow.throttle.wait";
+/// Events by what became of them.
+pub const OUTCOMES: &str = "eventhubs_flow.outcomes";
+/// The events per second that a limiter lets pass.
+pub const RATE_EVENTS: &str = "eventhubs_flow.rate_limit.events_per_second";
+/// The bytes per second that a limiter lets pass.
+pub const RATE_BYTES: &str = "eventhubs_flow.rate_limit.bytes_per_second";
+/// What a limiter's bucket of events holds.
+pub const TOKENS_EVENTS: &str = "eventhubs_flow.rate_limit.event_tokens";
+/// What a limiter's bucket of bytes holds.
+pub const TOKENS_BYTES: &str = "eventhubs_flow.rate_limit.byte_tokens";
+/// How long someone waited for tokens, in seconds.
+pub const RATE_WAIT: &str = "eventhubs_flow.rate_limit.wait";
+/// Refusals that a limiter was told of.
+pub const RATE_THROTTLED: &str = "eventhubs_flow.rate_limit.throttled";
+
+/// The label with the messaging system.
+pub const SYSTEM: &str = "messaging.system";
+/// The value of [`SYSTEM`].
+pub const EVENT_HUBS: &str = "eventhubs";
+/// The label with the hub.
+pub const DESTINATION_NAME: &str = "messaging.destination.name";
+/// The label with the partition.
+pub const DESTINATION_PARTITION_ID: &str = "messaging.destination.partition.id";
+/// The label with what was done.
+pub const OPERATION_NAME: &str = "messaging.operation.name";
+/// The label with the kind of what was done.
+pub const OPERATION_TYPE: &str = "messaging.operation.type";
+/// The label with the class of an error.
+pub const ERROR_TYPE: &str = "error.type";
+/// The label with the name of a producer or a limiter.
+pub const NAME: &str = "eventhubs_flow.name";
+/// The label with what closed a batch.
+pub const CLOSED_BY: &str = "eventhubs_flow.closed_by";
+/// The label with what became of events.
+pub const OUTCOME: &str = "eventhubs_flow.outcome";
+
+/// The value of [`OPERATION_NAME`] and [`OPERATION_TYPE`].
+pub(crate) const SEND: &str = "send";
+
+/// The labels of all that is about a hub.
+pub(crate) fn hub_labels(hub: &Arc<str>) -> Vec<Label> {
+    vec![
+        Label::new(SYSTEM, EVENT_HUBS),
+        Label::new(DESTINATION_NAME, Arc::clone(hub)),
+    ]
+}
+
+/// Labels and one more.
+pub(crate) fn with(labels: &[Label], label: &'static str, value: &'static str) -> Vec<Label> {
+    let more = [Label::new(label, value)];
+    labels.iter().cloned().chain(more).collect()
+}
+
+/// The value of [`ERROR_TYPE`].
+pub(crate) fn error_type(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Throttled { .. } => "throttled",
+        ErrorKind::Disconnected => "disconnected",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Unauthorized => "unauthorized",
+        ErrorKind::Untrusted => "untrusted",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::TooLarge { .. } => "too_large",
+        ErrorKind::InvalidPartition => "invalid_partition",
+        ErrorKind::InvalidPosition => "invalid_position",
+        ErrorKind::InvalidOptions => "invalid_options",
+        ErrorKind::InvalidConnectionString => "invalid_connection_string",
+        ErrorKind::OwnershipRefused(_) => "ownership_refused",
+        ErrorKind::OwnershipLost(_) => "ownership_lost",
+        ErrorKind::Fenced => "fenced",
+        ErrorKind::BufferFull => "buffer_full",
+        ErrorKind::CostExceedsBurst { .. } => "cost_exceeds_burst",
+        ErrorKind::NotAcknowledged => "not_acknowledged",
+        ErrorKind::Rejected { .. } => "rejected",
+        ErrorKind::QuotaExceeded => "quota_exceeded",
+        ErrorKind::Protocol => "protocol",
+        ErrorKind::Panicked => "panicked",
+        ErrorKind::Closed => "closed",
+    }
+}
+
+/// Measures a wait; tells it when dropped, so that one that is given up counts.
+pub(crate) struct Stopwatch<'a> {
+    since: Instant,
+    histogram: &'a Histogram,
+}
+
+impl<'a> Stopwatch<'a> {
+    pub(crate) fn start(histogram: &'a Histogram) -> Self {
+        let since = Instant::now();
+        Self { since, histogram }
+    }
+}
+
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        // A recorder is not ours: what it does wrong ends with the call.
+        shielded(|| self.histogram.record(self.since.elapsed()));
+    }
+}
+
+/// Tells the recorder units and meanings of a producer's metrics.
+pub(crate) fn describe_producer() {
+    use metrics::describe_histogram as histogram;
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    counter!(SENT_MESSAGES, Unit::Count, "Events in attempts to send");
+    histogram!(
+        OPERATION_DURATION,
+        Unit::Seconds,
+        "What an attempt to send took"
+    );
+    gauge!(
+        BUFFER_EVENTS,
+        Unit::Count,
+        "Room taken in the buffer, in events"
+    );
+    gauge!(
+        BUFFER_BYTES,
+        Unit::Bytes,
+        "Room taken in the buffer, in bytes"
+    );
+    gauge!(
+        BUFFER_OLDEST_AGE,
+        Unit::Seconds,
+        "Age of the oldest batch in the buffer"
+    );
+    gauge!(BUFFER_WAITING, Unit::Count, "Callers who wait for room");
+    gauge!(BUFFER_HALTED, Unit::Count, "Partitions that are halted");
+    gauge!(
+        BUFFER_PAUSED,
+        Unit::Count,
+        "Partitions that wait at the throttle gate"
+    );
+    histogram!(BUFFER_WAIT, Unit::Seconds, "A caller's wait for room");
+    counter!(BATCHES, Unit::Count, "Batches that went to be sent");
+    histogram!(BATCH_EVENTS, Unit::Count, "Events in a batch");
+    histogram!(BATCH_BYTES, Unit::Bytes, "Encoded bytes of a batch");
+    counter!(
+        RETRIES,
+        Unit::Count,
+        "Attempts to be made again after an error"
+    );
+    counter!(
+        THROTTLED,
+        Unit::Count,
+        "Attempts that the service refused as busy"
+    );
+    histogram!(
+        THROTTLE_WAIT,
+        Unit::Seconds,
+        "A batch's wait at the throttle gate"
+    );
+    counter!(OUTCOMES, Unit::Count, "Events by what became of them");
+}
+
+/// Tells the recorder units and meanings of a limiter's metrics.
+pub(crate) fn describe_limiter() {
+    use metrics::describe_histogram as histogram;
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    gauge!(
+        RATE_EVENTS,
+        Unit::CountPerSecond,
+        "Events per second that may pass"
+    );
+    gauge!(
+        RATE_BYTES,
+        Unit::CountPerSecond,
+        "Bytes per second that may pass"
+    );
+    gauge!(TOKENS_EVENTS, Unit::Count, "Events that the bucket holds");
+    gauge!(TOKENS_BYTES, Unit::Bytes, "Bytes that the bucket holds");
+    histogram!(RATE_WAIT, Unit::Seconds, "A wait for tokens");
+    counter!(
+        RATE_THROTTLED,
+        Unit::Count,
+        "Refusals that the limiter was told of"
+    );
+}
