@@ -1,6 +1,8 @@
 //! The front door.
 
 mod options;
+#[cfg(test)]
+mod wall_clock_tests;
 
 use std::sync::Arc;
 

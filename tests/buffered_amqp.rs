@@ -138,7 +138,7 @@ async fn send_to_all(producer: &BufferedProducer, keys: &[PartitionKey], round: 
 }
 
 #[tokio::test]
-async fn an_oversize_event_is_rejected_and_its_neighbours_are_delivered() {
+async fn row_19_an_oversize_event_is_rejected_and_its_neighbours_are_delivered() {
     let (emulator, hub) = start().await;
     // Attached before, so that the producer does not know the smaller size yet.
     let options = BufferedProducerOptions::default().with_linger(None);

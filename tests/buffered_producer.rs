@@ -92,7 +92,7 @@ async fn without_linger_a_batch_fills_only_while_another_is_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_does_not_wait_for_the_linger_and_reports_each_event_once() {
+async fn row_42_a_flush_does_not_wait_for_the_linger_and_reports_each_event_once() {
     let hub = MemoryHub::new(4);
     let options = BufferedProducerOptions::default().with_linger(Duration::from_secs(3600));
     let producer = open(&hub, options).await;
@@ -124,7 +124,7 @@ async fn a_flush_that_runs_out_of_time_leaves_its_events_to_the_next_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_tells_of_events_that_failed() {
+async fn row_42_a_flush_tells_of_events_that_failed() {
     let hub = MemoryHub::new(1);
     let refused = Error::new(ErrorKind::Unauthorized, "no");
     hub.fail_next(1, refused);
@@ -277,7 +277,7 @@ async fn room_is_held_until_the_outcome_and_given_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_gives_up_takes_nothing_with_it() {
+async fn row_40_a_waiter_that_gives_up_takes_nothing_with_it() {
     let hub = MemoryHub::new(1);
     hub.pause();
     let producer = open(&hub, no_linger().with_max_events_per_partition(nonzero(1))).await;
@@ -296,7 +296,7 @@ async fn a_waiter_that_gives_up_takes_nothing_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn room_granted_to_a_dropped_future_comes_back() {
+async fn row_40_room_granted_to_a_dropped_future_comes_back() {
     let hub = MemoryHub::new(1);
     hub.pause();
     let producer = open(&hub, no_linger().with_max_events_per_partition(nonzero(1))).await;
@@ -416,28 +416,6 @@ async fn a_permit_is_used_without_waiting_and_checks_its_event() {
     producer.try_enqueue(to(1)).expect("all came back");
     let report = producer.close(FOREVER).await;
     assert_eq!((report.accepted, report.delivered), (2, 2));
-}
-
-#[tokio::test(start_paused = true)]
-async fn dropping_the_last_handle_resolves_every_outcome() {
-    let hub = MemoryHub::new(1);
-    hub.pause();
-    let producer = open(&hub, no_linger().with_max_batch_events(nonzero(1))).await;
-    let in_flight = producer.send(to(0)).await.expect("send");
-    let buffered = producer.send(to(0)).await.expect("send");
-    settle().await;
-    drop(producer);
-    assert_eq!(
-        in_flight.await.expect_err("aborted").reason,
-        UndeliveredReason::Unknown
-    );
-    assert_eq!(
-        buffered.await.expect_err("returned").reason,
-        UndeliveredReason::Returned
-    );
-    hub.resume();
-    settle().await;
-    assert!(hub.event_count() <= 1, "nothing more is sent");
 }
 
 #[tokio::test(start_paused = true)]

@@ -192,12 +192,13 @@ async fn run(bug: Bug) -> (Counts, Vec<Violation>) {
     let options = BufferedProducerOptions::default().with_max_batch_events(nonzero(2));
     let mut load = Load::open(transport, options).await;
     load.send_each(&KEYS, 8).await;
-    let stored = || {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let received = hub.received();
-        received.iter().map(|event| text(event.body())).collect()
-    };
-    load.conclude(stored).await
+    load.conclude(|| stored(&hub)).await
+}
+
+fn stored(hub: &MemoryHub) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let received = hub.received();
+    received.iter().map(|event| text(event.body())).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,4 +236,22 @@ async fn a_false_refusal_is_caught() {
     let (_, violations) = run(Bug::FalseRefusal).await;
     let stored = |key| Violation::Stored(name(key, 0), UndeliveredReason::Rejected);
     assert_eq!(violations, ["a", "b"].map(stored));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_bytes_than_the_bound_are_caught() {
+    const BOUND: usize = 8 << 10;
+    for (watched, caught) in [(BOUND, false), (BOUND / 2, true)] {
+        let hub = MemoryHub::new(1);
+        hub.pause();
+        let options = BufferedProducerOptions::default().with_max_bytes(nonzero(BOUND));
+        let load = Load::open(Arc::new(hub.producer()), options).await;
+        let mut load = load.with_padding(100).with_bound(watched);
+        assert!(load.fill(&KEYS) > 0);
+        hub.resume();
+        let (_, violations) = load.conclude(|| stored(&hub)).await;
+        let is_it = |it: &Violation| matches!(it, Violation::Overfull { .. });
+        assert_eq!(violations.iter().any(is_it), caught, "{violations:?}");
+        assert_eq!(violations.len(), usize::from(caught));
+    }
 }

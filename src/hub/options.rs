@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::retry::Backoff;
+use crate::transport::amqp::WallClock;
 
 /// How a connection to an event hub is made and kept.
 ///
@@ -28,6 +29,7 @@ pub struct EventHubOptions {
     pub(crate) heartbeat: Duration,
     pub(crate) token_life: Duration,
     pub(crate) reconnect: Backoff,
+    pub(crate) wall_clock: WallClock,
 }
 
 impl Default for EventHubOptions {
@@ -42,6 +44,7 @@ impl Default for EventHubOptions {
             heartbeat: Duration::from_secs(30),
             token_life: Duration::from_secs(30 * 60),
             reconnect: Backoff::default(),
+            wall_clock: WallClock::default(),
         }
     }
 }
@@ -138,6 +141,7 @@ impl fmt::Debug for EventHubOptions {
             .field("heartbeat", &self.heartbeat)
             .field("token_life", &self.token_life)
             .field("reconnect", &self.reconnect)
+            .field("wall_clock", &self.wall_clock)
             .finish()
     }
 }

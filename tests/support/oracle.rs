@@ -7,6 +7,7 @@
 //! - what was acknowledged is stored, and what is known not to be stored is not;
 //! - every accepted event has exactly one outcome;
 //! - per key, first occurrences are in the order of acceptance;
+//! - no more is held than the bound that a load is told of;
 //! - once the fault is over, events of every key are delivered.
 
 // Each test binary uses a part of it.
@@ -22,7 +23,7 @@ use eventhubs_flow::producer::buffered::{
     UndeliveredReason,
 };
 use eventhubs_flow::transport::TransportProducer;
-use eventhubs_flow::{EventData, PartitionKey};
+use eventhubs_flow::{ErrorKind, EventData, PartitionKey};
 use futures::FutureExt;
 
 /// Far more than any fault of the tests may take.
@@ -73,6 +74,8 @@ pub enum Violation {
     OutOfOrder(Name, Name),
     /// Not delivered though all was well again.
     NoProgress(Name, Fate),
+    /// So many bytes were accepted and without an outcome at once.
+    Overfull { held: usize, bound: usize },
     /// The close report counts other outcomes than the deliveries told.
     Miscounted { reported: Counts, told: Counts },
 }
@@ -123,14 +126,22 @@ pub struct History {
 }
 
 impl History {
-    /// The next event of a key was accepted.
-    pub fn accept(&mut self, key: &str) -> Name {
-        let events = self.fates.entry(key.to_owned()).or_default();
-        events.push(Vec::new());
+    /// The name of a key's next event.
+    pub fn next(&self, key: &str) -> Name {
         Name {
             key: key.to_owned(),
-            number: events.len() - 1,
+            number: self.fates.get(key).map_or(0, Vec::len),
         }
+    }
+
+    /// The next event of a key was accepted.
+    pub fn accept(&mut self, key: &str) -> Name {
+        let name = self.next(key);
+        self.fates
+            .entry(name.key.clone())
+            .or_default()
+            .push(Vec::new());
+        name
     }
 
     /// An event got an outcome.
@@ -205,10 +216,23 @@ fn judge(name: Name, fates: &[Fate], copies: u32) -> Option<Violation> {
     }
 }
 
+/// What the buffer charges for an event.
+fn cost(event: &EventData) -> usize {
+    event.encoded_size() + 128
+}
+
 /// How often an event is stored.
 pub fn copies(stored: &[String], name: &Name) -> usize {
     let is_it = |body: &&String| Name::read(body).as_ref() == Some(name);
     stored.iter().filter(is_it).count()
+}
+
+/// An event without an outcome.
+struct Waiting {
+    name: Name,
+    /// What it is charged: its encoded size, and 128 bytes on top.
+    cost: usize,
+    delivery: Delivery,
 }
 
 /// Numbered events on their way through a `BufferedProducer`.
@@ -216,7 +240,11 @@ pub struct Load {
     producer: BufferedProducer,
     padding: String,
     history: History,
-    waiting: Vec<(Name, Delivery)>,
+    waiting: Vec<Waiting>,
+    /// What those that wait for their outcome cost.
+    held: usize,
+    bound: usize,
+    overfull: Option<Violation>,
     undelivered: Vec<(Name, Undelivered)>,
 }
 
@@ -231,6 +259,9 @@ impl Load {
             padding: String::new(),
             history: History::default(),
             waiting: Vec::new(),
+            held: 0,
+            bound: usize::MAX,
+            overfull: None,
             undelivered: Vec::new(),
         }
     }
@@ -241,14 +272,65 @@ impl Load {
         self
     }
 
+    /// Watches that no more bytes than that are held.
+    pub fn with_bound(mut self, bytes: usize) -> Self {
+        self.bound = bytes;
+        self
+    }
+
+    pub fn producer(&self) -> &BufferedProducer {
+        &self.producer
+    }
+
     /// Sends the next event of a key, once there is room.
     pub async fn send(&mut self, key: &str) -> Name {
-        let name = self.history.accept(key);
-        let key = PartitionKey::new(key).expect("a short key");
-        let event = EventData::new(format!("{name}/{}", self.padding)).with_target(key);
+        let name = self.history.next(key);
+        let event = self.event(&name);
+        let cost = cost(&event);
         let accepted = tokio::time::timeout(BOUND, self.producer.send(event)).await;
         let delivery = accepted.expect("room in time").expect("accepted");
-        self.waiting.push((name.clone(), delivery));
+        self.accepted(name, cost, delivery)
+    }
+
+    /// Sends events of these keys, in turns, until one finds no room; tells how
+    /// many were accepted.
+    pub fn fill(&mut self, keys: &[&str]) -> usize {
+        for (accepted, key) in keys.iter().cycle().enumerate() {
+            let name = self.history.next(key);
+            let event = self.event(&name);
+            let cost = cost(&event);
+            match self.producer.try_send(event) {
+                Ok(delivery) => self.accepted(name, cost, delivery),
+                Err(refused) => {
+                    assert_eq!(*refused.error.kind(), ErrorKind::BufferFull);
+                    return accepted;
+                }
+            };
+        }
+        0
+    }
+
+    fn event(&self, name: &Name) -> EventData {
+        let key = PartitionKey::new(&*name.key).expect("a short key");
+        EventData::new(format!("{name}/{}", self.padding)).with_target(key)
+    }
+
+    fn accepted(&mut self, name: Name, cost: usize, delivery: Delivery) -> Name {
+        self.history.accept(&name.key);
+        self.held += cost;
+        self.waiting.push(Waiting {
+            name: name.clone(),
+            cost,
+            delivery,
+        });
+        if self.held > self.bound {
+            // Some may have an outcome that was not looked at.
+            self.collect();
+        }
+        if self.held > self.bound {
+            let (held, bound) = (self.held, self.bound);
+            self.overfull = Some(Violation::Overfull { held, bound });
+        }
         name
     }
 
@@ -272,15 +354,16 @@ impl Load {
 
     /// Records the outcomes that there are.
     fn collect(&mut self) {
-        for (name, mut delivery) in std::mem::take(&mut self.waiting) {
-            match (&mut delivery).now_or_never() {
-                None => self.waiting.push((name, delivery)),
-                Some(Ok(())) => self.history.settle(&name, None),
-                Some(Err(undelivered)) => {
-                    self.history.settle(&name, Some(undelivered.reason));
-                    self.undelivered.push((name, undelivered));
-                }
-            }
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            let Some(outcome) = (&mut waiting.delivery).now_or_never() else {
+                self.waiting.push(waiting);
+                continue;
+            };
+            self.held -= waiting.cost;
+            let reason = outcome.as_ref().err().map(|undelivered| undelivered.reason);
+            self.history.settle(&waiting.name, reason);
+            let undelivered = outcome.err().map(|undelivered| (waiting.name, undelivered));
+            self.undelivered.extend(undelivered);
         }
     }
 
@@ -305,6 +388,7 @@ impl Load {
         self.collect();
         let stored = stored();
         let mut violations = self.history.violations(&stored);
+        violations.extend(self.overfull.take());
         for name in last {
             let fates = &self.history.fates[&name.key][name.number];
             if let [fate @ Some(_)] = fates[..] {

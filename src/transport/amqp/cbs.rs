@@ -1,7 +1,7 @@
 //! Claims-based security: tokens are put to `$cbs`, and renewed before they end.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fe2o3_amqp::types::primitives::Value;
 use tokio::task::JoinHandle;
@@ -53,7 +53,7 @@ impl Renewal {
 
 /// Renews a token until there is no other, or no connection to put it on.
 async fn renew(connection: Weak<Connection>, node: &mut Node, mut token: Token) -> Option<()> {
-    let mut wait = token.fresh_for(SystemTime::now())?;
+    let mut wait = token.fresh_for()?;
     // The failures in a row since the token expired.
     let mut late = 0;
     loop {
@@ -68,12 +68,12 @@ async fn renew(connection: Weak<Connection>, node: &mut Node, mut token: Token) 
         match renew_once(&connection, node).await {
             Ok(newer) => {
                 token = newer;
-                wait = token.fresh_for(SystemTime::now())?;
+                wait = token.fresh_for()?;
                 late = 0;
                 connection.set_not_renewed(None);
             }
             Err(error) => {
-                let left = token.good_for(SystemTime::now())?;
+                let left = token.good_for()?;
                 late += u32::from(left.is_zero());
                 wait = match late {
                     0 => (left / 10).min(MAX_RETRY),
@@ -90,7 +90,7 @@ async fn renew_once(connection: &Connection, node: &mut Node) -> Result<Token, E
     let issuer = connection.issuer();
     let limit = connection.try_timeout();
     let renewing = async {
-        let newer = issuer.issue(SystemTime::now()).await?;
+        let newer = issuer.issue().await?;
         put_token(node, issuer, &newer).await?;
         Ok(newer)
     };

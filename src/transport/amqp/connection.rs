@@ -12,7 +12,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fe2o3_amqp::Session;
 use fe2o3_amqp::connection::{self as amqp, Connection as Amqp, ConnectionHandle};
@@ -116,7 +116,7 @@ impl Connection {
         Ok(Arc::new(Self {
             dialer: Dialer::new(endpoint, options.root_certificates.clone()),
             hub: hub.to_owned(),
-            issuer: Issuer::new(source, audience),
+            issuer: Issuer::new(source, audience, options.wall_clock.clone()),
             try_timeout: options.try_timeout,
             heartbeat: options.heartbeat,
             reconnect: options.reconnect,
@@ -154,7 +154,7 @@ impl Connection {
 
     /// A token for the hub: for requests that carry one.
     pub(super) async fn token(&self) -> Result<String, Error> {
-        let token = self.issuer.token(SystemTime::now()).await?;
+        let token = self.issuer.token().await?;
         Ok(token.text)
     }
 
@@ -369,7 +369,7 @@ impl Connection {
     }
 
     async fn connect(self: &Arc<Self>, what: &str) -> Result<Open, Error> {
-        let token = self.issuer.token(SystemTime::now()).await?;
+        let token = self.issuer.token().await?;
         let stream = self.dialer.dial(what).await?;
         let tripped = stream.tripped();
         // Random, so that no two processes share it.

@@ -31,9 +31,11 @@ mod receiver;
 mod sas;
 mod sender;
 mod tokens;
+mod wall_clock;
 
 pub(crate) use connection::Connection;
 pub use consumer::AmqpConsumer;
 pub(crate) use endpoint::Server;
 pub use producer::AmqpProducer;
 pub(crate) use tokens::TokenSource;
+pub(crate) use wall_clock::WallClock;

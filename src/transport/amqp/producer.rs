@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, timed_out};
+use super::management;
 use super::sender::{Request, SenderLink};
-use super::{codec, management};
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, ErrorKind, SendBatchError};
 use crate::partition::{PartitionId, Target};
@@ -99,7 +99,7 @@ impl AmqpProducer {
         }
         let limit = self.connection.try_timeout();
         let deadline = Instant::now() + limit;
-        let (request, answer) = Request::new(codec::encode(batch), deadline, limit);
+        let (request, answer) = Request::new(batch.clone(), deadline, limit);
         let requests = self.requests(batch.target())?;
         match timeout_at(deadline, requests.send(request)).await {
             Ok(Ok(())) => drop(requests),

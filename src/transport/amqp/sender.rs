@@ -19,18 +19,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fe2o3_amqp::link::SendError;
-use fe2o3_amqp::link::delivery::{DeliveryFut, Sendable};
+use fe2o3_amqp::link::delivery::DeliveryFut;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::SenderSettleMode;
-use fe2o3_amqp::types::messaging::{Batch, Data, Outcome};
+use fe2o3_amqp::types::messaging::Outcome;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use super::codec;
 use super::connection::{Connection, timed_out};
 use super::errors::Spoken;
 use super::node::link_name;
 use super::outcome;
+use crate::batch::EventBatch;
 use crate::error::{Error, ErrorKind};
 
 /// Requests that wait for the link to take them.
@@ -63,7 +65,8 @@ pub(super) struct SenderLink {
 
 /// A batch to transfer. It has no `Debug`: it holds payloads.
 pub(super) struct Request {
-    batch: Sendable<Batch<Data>>,
+    /// Encoded when it is transferred: what waits for that is not held twice.
+    batch: EventBatch,
     deadline: Instant,
     /// How far away the deadline was.
     limit: Duration,
@@ -92,7 +95,7 @@ pub(super) struct InFlight {
 impl Request {
     /// A request, and where its answer arrives.
     pub(super) fn new(
-        batch: Sendable<Batch<Data>>,
+        batch: EventBatch,
         deadline: Instant,
         limit: Duration,
     ) -> (Self, oneshot::Receiver<Result<InFlight, Error>>) {
@@ -323,7 +326,8 @@ impl Link {
         let transferring = async {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let place = place.expect("the semaphore is never closed");
-            Ok((place, sender.send_batchable_ref(&request.batch).await?))
+            let encoded = codec::encode(&request.batch);
+            Ok((place, sender.send_batchable(encoded).await?))
         };
         let error = match timeout_at(request.deadline, transferring).await {
             Ok(Ok((place, delivery))) => {
@@ -335,6 +339,8 @@ impl Link {
                     phase: self.phase.subscribe(),
                     _place: place,
                 };
+                // Whoever is told of the outcome drops the events.
+                drop(request.batch);
                 let _ = request.reply.send(Ok(in_flight));
                 return Ok(());
             }
