@@ -89,8 +89,7 @@ async fn row_15_without_link_credit_producers_wait_and_no_more_than_the_bound_is
 
     let dry = emulator.faults().inject(Fault::withhold_credit());
     dry.wait_for(4).await;
-    // Until nothing fits, whatever its partition.
-    while load.fill(&KEYS) > 0 {}
+    load.fill(&KEYS);
     let target = Target::Key(PartitionKey::new(KEYS[0]).unwrap());
     let producer = load.producer().clone();
     let mut waiting = pin!(producer.reserve(&target, 500));

@@ -292,22 +292,36 @@ impl Load {
         self.accepted(name, cost, delivery)
     }
 
-    /// Sends events of these keys, in turns, until one finds no room; tells how
-    /// many were accepted.
+    /// Sends events of these keys, in turns, until none of them finds room; tells
+    /// how many were accepted.
     pub fn fill(&mut self, keys: &[&str]) -> usize {
-        for (accepted, key) in keys.iter().cycle().enumerate() {
-            let name = self.history.next(key);
-            let event = self.event(&name);
-            let cost = cost(&event);
-            match self.producer.try_send(event) {
-                Ok(delivery) => self.accepted(name, cost, delivery),
-                Err(refused) => {
-                    assert_eq!(*refused.error.kind(), ErrorKind::BufferFull);
-                    return accepted;
-                }
-            };
+        let mut accepted = 0;
+        loop {
+            let before = accepted;
+            for key in keys {
+                accepted += usize::from(self.try_send(key));
+            }
+            if accepted == before {
+                return accepted;
+            }
         }
-        0
+    }
+
+    /// Sends the next event of a key, if there is room.
+    fn try_send(&mut self, key: &str) -> bool {
+        let name = self.history.next(key);
+        let event = self.event(&name);
+        let cost = cost(&event);
+        match self.producer.try_send(event) {
+            Ok(delivery) => {
+                self.accepted(name, cost, delivery);
+                true
+            }
+            Err(refused) => {
+                assert_eq!(*refused.error.kind(), ErrorKind::BufferFull);
+                false
+            }
+        }
     }
 
     fn event(&self, name: &Name) -> EventData {
