@@ -1,95 +1,147 @@
 //! What does an event cost on its way into a batch?
 //!
-//! `BufferedProducer` over a transport that accepts at once, beside what one
-//! would write by hand: a bounded `tokio::sync::mpsc` whose receiving side makes
-//! batches with `chunks_timeout`. Both end when every event is in a batch that
-//! was handed on. One sending task on a current-thread runtime.
+//! `BufferedProducer` over the memory transport, from the first `enqueue` (or
+//! `send`, whose deliveries are awaited as well) until every event has its
+//! outcome, beside three pipelines over a bounded channel of tokio's, until every
+//! event is in a batch that was handed on. The unit is one hop over that channel,
+//! with `recv_many(1000)` on its other side: the least that batching in a task of
+//! its own can cost.
+//!
+//! - **batching**: events of 100 bytes and of 1 KiB, 1 and 8 sending tasks, 4 and
+//!   32 partitions.
+//! - **partitions**: 1024 beside 4 of them, with batches of one size; events that
+//!   name no partition, and events for each partition in turn.
+//!
+//! The contestants take turns; the ratios, and the bars for them, are printed last.
 
-use std::hint::black_box;
+mod support;
+
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use eventhubs_flow::EventData;
+use bytes::Bytes;
+use criterion::{Criterion, Throughput};
 use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use eventhubs_flow::transport::memory::MemoryHub;
-use futures::StreamExt;
+use support::pipelines::{LINGER, Load, Pipeline};
+use support::rounds::{self, Contestant};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
 
+/// What one contestant moves in one round.
 const EVENTS: u64 = 100_000;
-const LINGER: Duration = Duration::from_millis(50);
-/// The capacity and the batch size of the hand-written pipeline.
-const CHANNEL: usize = 16_384;
-const CHUNK: usize = 1000;
+static BODY: [u8; 1024] = [0; 1024];
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime")
-}
-
-async fn through_the_buffer(producer: &BufferedProducer, event: &EventData) {
-    for _ in 0..EVENTS {
-        let accepted = producer.enqueue(event.clone()).await;
-        accepted.expect("the memory transport takes every event");
-    }
-    let report = producer.flush(Duration::MAX).await;
-    assert_eq!(report.delivered, EVENTS);
-}
-
-async fn through_a_channel(event: &EventData) {
-    let (sender, receiver) = mpsc::channel(CHANNEL);
-    let batches = tokio::spawn(async move {
-        let chunks = ReceiverStream::new(receiver).chunks_timeout(CHUNK, LINGER);
-        let mut chunks = std::pin::pin!(chunks);
-        let mut events = 0;
-        while let Some(batch) = StreamExt::next(&mut chunks).await {
-            events += black_box(batch).len() as u64;
-        }
-        events
-    });
-    for _ in 0..EVENTS {
-        let accepted = sender.send(event.clone()).await;
-        accepted.expect("the receiving task lives");
-    }
-    drop(sender);
-    assert_eq!(batches.await.expect("joined"), EVENTS);
-}
-
-fn batching(criterion: &mut Criterion) {
+fn main() {
+    let mut criterion = Criterion::default()
+        .configure_from_args()
+        .sample_size(10)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(5));
+    let current = Builder::new_current_thread().enable_time().build();
+    let multi = Builder::new_multi_thread().enable_time().build();
+    let (current, multi) = (current.expect("a runtime"), multi.expect("a runtime"));
     for size in [100, 1024] {
-        let mut group = criterion.benchmark_group(format!("batching/{size}B"));
-        group.throughput(Throughput::Elements(EVENTS));
-        group.sample_size(20);
-        let event = EventData::new(vec![0; size]);
-        group.bench_function("mpsc + chunks_timeout", |bencher| {
-            let runtime = runtime();
-            bencher
-                .to_async(&runtime)
-                .iter(|| through_a_channel(&event));
-        });
-        for partitions in [1, 4] {
-            let runtime = runtime();
-            let hub = MemoryHub::discarding(partitions);
-            let options = BufferedProducerOptions::default().with_linger(LINGER);
-            let producer = runtime
-                .block_on(BufferedProducer::open(Arc::new(hub.producer()), options))
-                .expect("open");
-            let id = BenchmarkId::new("BufferedProducer/partitions", partitions);
-            group.bench_function(id, |bencher| {
-                bencher
-                    .to_async(&runtime)
-                    .iter(|| through_the_buffer(&producer, &event));
-            });
-            drop(runtime.block_on(producer.close(Duration::MAX)));
+        for (name, runtime, tasks) in [
+            ("1 task, current thread", &current, 1),
+            ("1 task", &multi, 1),
+            ("8 tasks", &multi, 8),
+        ] {
+            let title = format!("batching: {size} B, {name}");
+            let load = load(size, tasks);
+            measure(&mut criterion, runtime, &title, batching(runtime, &load));
         }
-        group.finish();
+    }
+    for (name, tasks) in [("1 task", 1), ("8 tasks", 8)] {
+        let title = format!("partitions: 100 B, {name}");
+        let load = load(100, tasks);
+        measure(&mut criterion, &multi, &title, partitions(&multi, &load));
+    }
+    criterion.final_summary();
+}
+
+fn load(size: usize, tasks: u64) -> Load {
+    Load {
+        events: EVENTS,
+        tasks,
+        body: Bytes::from_static(&BODY[..size]),
     }
 }
 
-criterion_group!(benches, batching);
-criterion_main!(benches);
+fn producer(
+    runtime: &Runtime,
+    partitions: u32,
+    options: BufferedProducerOptions,
+) -> BufferedProducer {
+    let hub = MemoryHub::discarding(partitions);
+    let producer = BufferedProducer::open(Arc::new(hub.producer()), options.with_linger(LINGER));
+    runtime.block_on(producer).expect("open")
+}
+
+fn batching(runtime: &Runtime, load: &Load) -> Vec<Contestant> {
+    let (enqueue, send) = match load.tasks {
+        1 => (0.7, 0.9),
+        _ => (1.0, 1.3),
+    };
+    let mut contestants = vec![
+        Contestant::new("mpsc, recv_many", Pipeline::hop(load)),
+        Contestant::new("mpsc, chunks_timeout", Pipeline::chunks_timeout(load)),
+        Contestant::new("mpsc, futures-batch", Pipeline::futures_batch(load)),
+    ];
+    for partitions in [4, 32] {
+        let producer = producer(runtime, partitions, BufferedProducerOptions::default());
+        let name = |call| format!("{call}, {partitions} partitions");
+        contestants.push(
+            Contestant::new(name("enqueue"), Pipeline::enqueue(load, &producer))
+                .at_most(enqueue, 0),
+        );
+        contestants.push(
+            Contestant::new(name("send and await"), Pipeline::send(load, &producer))
+                .at_most(send, 0),
+        );
+    }
+    contestants
+}
+
+/// Batches of 64 events, and room for as many of them as there can be.
+fn partitions(runtime: &Runtime, load: &Load) -> Vec<Contestant> {
+    let nonzero = |number| NonZeroUsize::new(number).expect("not zero");
+    let options = BufferedProducerOptions::default()
+        .with_max_batch_events(nonzero(64))
+        .with_max_bytes(nonzero(1 << 30));
+    let few = producer(runtime, 4, options.clone());
+    let many = producer(runtime, 1024, options);
+    vec![
+        Contestant::new("4, to any", Pipeline::enqueue(load, &few)),
+        Contestant::new("1024, to any", Pipeline::enqueue(load, &many)).at_most(1.2, 0),
+        Contestant::new("4, in turn", Pipeline::enqueue_in_turn(load, &few, 4)),
+        Contestant::new(
+            "1024, in turn",
+            Pipeline::enqueue_in_turn(load, &many, 1024),
+        )
+        .at_most(1.2, 2),
+    ]
+}
+
+fn measure(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    title: &str,
+    mut contestants: Vec<Contestant>,
+) {
+    let mut group = criterion.benchmark_group(title);
+    group.throughput(Throughput::Elements(EVENTS * contestants.len() as u64));
+    let mut number = 0;
+    group.bench_function("in turn", |bencher| {
+        bencher.iter_custom(|times| {
+            (0..times)
+                .map(|_| {
+                    number += 1;
+                    rounds::round(runtime, &mut contestants, number)
+                })
+                .sum()
+        });
+    });
+    group.finish();
+    rounds::print(title, &contestants, EVENTS);
+}

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use crate::event::{EventData, MessageProperties};
+use crate::event::{EventData, MessageProperties, Properties};
 use crate::partition::PartitionKey;
 use crate::value::{MessageId, Timestamp, Value};
 
@@ -92,18 +92,24 @@ pub(crate) fn message(out: &mut dyn Output, event: &EventData) {
 /// Writes everything of a message up to the bytes of its body.
 fn head(out: &mut dyn Output, event: &EventData) {
     envelope(out, event.target().key());
-    properties(out, event.message_properties());
-    let application = event.properties();
-    if !application.is_empty() {
-        section(out, APPLICATION_PROPERTIES);
-        compound(out, [0xC1, 0xD1], 2 * application.len(), &|out| {
-            for (name, content) in application {
-                string(out, name);
-                value(out, content);
-            }
-        });
+    if event.has_properties() {
+        properties(out, event.message_properties());
+        application_properties(out, event.properties());
     }
     data_header(out, event.body().len());
+}
+
+fn application_properties(out: &mut dyn Output, application: &Properties) {
+    if application.is_empty() {
+        return;
+    }
+    section(out, APPLICATION_PROPERTIES);
+    compound(out, [0xC1, 0xD1], 2 * application.len(), &|out| {
+        for (name, content) in application {
+            string(out, name);
+            value(out, content);
+        }
+    });
 }
 
 /// Writes the Properties section, unless no field of it is set.

@@ -207,6 +207,12 @@ impl EventData {
         extra.map_or(&NO_PROPERTIES, |extra| &extra.application)
     }
 
+    /// Whether the event may have properties of any kind: most have none, and are
+    /// measured without a look at each.
+    pub(crate) fn has_properties(&self) -> bool {
+        self.extra.is_some()
+    }
+
     /// The properties that AMQP itself defines.
     #[must_use]
     pub fn message_properties(&self) -> &MessageProperties {
