@@ -354,17 +354,32 @@ async fn row_41_flush_close_and_abort_from_a_transport_do_not_deadlock() {
     }
 }
 
-/// Flushes whenever something is logged.
+/// Flushes whenever something is logged or a span begins.
 struct Nosy(OnceLock<BufferedProducer>, Mutex<usize>);
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for &'static Nosy {
-    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+impl Nosy {
+    fn meddle(&self) {
         if let Some(producer) = self.0.get() {
             *self.1.lock().unwrap() += 1;
             let flush: Pin<&mut _> = pin!(producer.flush(SECOND));
             let _ = flush.poll(&mut Context::from_waker(Waker::noop()));
             let _ = producer.try_enqueue(EventData::new(vec![0; 2 << 20]));
         }
+    }
+}
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for &'static Nosy {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.meddle();
+    }
+
+    fn on_new_span(
+        &self,
+        _: &tracing::span::Attributes<'_>,
+        _: &tracing::span::Id,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        self.meddle();
     }
 }
 
