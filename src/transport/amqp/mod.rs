@@ -31,6 +31,7 @@ mod receiver;
 mod sas;
 mod sender;
 mod tokens;
+mod web_socket;
 
 pub(crate) use connection::Connection;
 pub use consumer::AmqpConsumer;
