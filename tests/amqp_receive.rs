@@ -113,6 +113,16 @@ async fn every_kind_of_message_id_comes_back() {
 }
 
 #[tokio::test]
+async fn a_receiver_takes_the_offsets_of_a_geo_replicated_hub() {
+    let (emulator, hub) = start().await;
+    let _receiver = open(&hub, StartPosition::Earliest).await;
+    let connections = emulator.connections();
+    let mut links = connections.iter().flat_map(|connection| &connection.links);
+    let receiver = links.find(|link| link.consumer_group.is_some()).unwrap();
+    assert!(receiver.geo_replication);
+}
+
+#[tokio::test]
 async fn a_group_or_hub_that_does_not_exist_is_not_found() {
     let (emulator, hub) = start().await;
     let options = ReceiverOptions {

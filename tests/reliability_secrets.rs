@@ -74,7 +74,8 @@ impl Output {
     /// Collects the traces of this thread until the guard is dropped, those of
     /// dependencies that log included.
     fn of_traces(&self) -> tracing::subscriber::DefaultGuard {
-        // It logs whole frames, see `EventHubOptions::with_web_sockets`.
+        // The emulator's end of a WebSocket, which logs whole frames. The library has
+        // none of it: `deny.toml` sees to that.
         let logs = tracing_log::LogTracer::builder().ignore_crate("tungstenite");
         // Once per process.
         let _ = logs.init();

@@ -59,11 +59,6 @@ impl EventHubOptions {
 
     /// Speaks AMQP over WebSockets, on port 443, for networks that block AMQP's
     /// own port 5671. Defaults to AMQP over TCP.
-    ///
-    /// The crate `tungstenite` below logs every frame whole, tokens and events
-    /// included, at the level `trace` of the `log` facade: a program that collects
-    /// that level must leave this crate out (`tungstenite=debug`). Nothing else
-    /// here logs a secret.
     #[must_use]
     pub fn with_web_sockets(mut self) -> Self {
         self.web_sockets = true;

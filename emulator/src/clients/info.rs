@@ -49,6 +49,9 @@ pub struct LinkInfo {
     pub epoch: Option<i64>,
     /// The name the receiver gave itself.
     pub receiver_name: Option<String>,
+    /// Whether the client takes the offsets of a geo-replicated hub, which are no numbers (the desired capability
+    /// `com.microsoft:georeplication`).
+    pub geo_replication: bool,
     /// How many more messages its receiving side takes: of a receiver, what the client has granted and not yet got; of
     /// a sender, what the emulator grants.
     pub credit: u32,
@@ -84,6 +87,7 @@ pub(crate) struct LinkDetails {
     pub(crate) consumer_group: Option<String>,
     pub(crate) epoch: Option<i64>,
     pub(crate) receiver_name: Option<String>,
+    pub(crate) geo_replication: bool,
 }
 
 /// As much of a client's text as is kept.

@@ -102,6 +102,7 @@ impl LinkEntry {
             consumer_group: details.consumer_group.clone(),
             epoch: details.epoch,
             receiver_name: details.receiver_name.clone(),
+            geo_replication: details.geo_replication,
             credit: self.credit.load(Ordering::Relaxed),
             deliveries: self.deliveries.load(Ordering::Relaxed),
         }

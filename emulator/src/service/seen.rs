@@ -12,6 +12,9 @@ use crate::wire::performative::{Attach, Role};
 use crate::wire::value::Value;
 use std::sync::Arc;
 
+/// The capability that clients of geo-replicated hubs ask for.
+const GEO_REPLICATION: &str = "com.microsoft:georeplication";
+
 impl Broker {
     /// Counts an attach, refused with `refusal` if there is one.
     pub(crate) fn count_attach(&self, attach: &Attach, refusal: Option<&str>) {
@@ -67,6 +70,7 @@ impl Broker {
             consumer_group: group.map(|group| group.to_string()),
             epoch: epoch.filter(|_| reads_events),
             receiver_name: receiver_name(attach).filter(|_| reads_events).map(cut),
+            geo_replication: attach.desired_capabilities.has_symbol(GEO_REPLICATION),
         };
         (details, hub.cloned())
     }

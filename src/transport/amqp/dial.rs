@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use fe2o3_amqp_ws::WebSocketStream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -16,6 +15,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::endpoint::Endpoint;
 use super::guard::Guarded;
+use super::web_socket::WebSocket;
 use crate::error::{Error, ErrorKind};
 
 /// Any byte stream.
@@ -138,7 +138,7 @@ async fn platform_roots() -> Result<RootCertStore, Error> {
 }
 
 async fn upgrade(what: &str, url: &str, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Error> {
-    let upgraded = WebSocketStream::connect_with_stream(url, stream).await;
+    let upgraded = WebSocket::upgrade(url, stream).await;
     let socket = upgraded.map_err(|error| {
         let message = format!("{what}: no WebSocket at {url}: {error}");
         Error::new(ErrorKind::Disconnected, message).with_source(error)

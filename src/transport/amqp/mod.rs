@@ -32,6 +32,7 @@ mod sas;
 mod sender;
 mod tokens;
 mod wall_clock;
+mod web_socket;
 
 pub(crate) use connection::Connection;
 pub use consumer::AmqpConsumer;

@@ -33,6 +33,9 @@ use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
 use crate::transport::{ReceiverOptions, TransportReceiver};
 
+/// Offsets are opaque to us: we take those of geo-replicated hubs, too.
+const GEO_REPLICATION: &str = "com.microsoft:georeplication";
+
 type Incoming = Delivery<Body<LazyValue>>;
 
 /// The link itself, with what it has received.
@@ -88,6 +91,7 @@ impl Link {
             .name(link.clone())
             .source(source)
             .properties(properties)
+            .add_desired_capabilities(GEO_REPLICATION)
             .sender_settle_mode(SenderSettleMode::Settled)
             .credit_mode(CreditMode::Manual)
             .verify_incoming_source(false)

@@ -246,6 +246,8 @@ async fn wait_for_the_end_in_vain(
     consumer: &dyn TransportConsumer,
 ) {
     tokio::select! {
+        // In this order, so that it is polled though a trip may take no time.
+        biased;
         error = receiver.ended() => panic!("nothing has ended the receiver: {error:?}"),
         () = round_trips(consumer) => {}
     }
