@@ -93,8 +93,6 @@ impl EventBatch {
     /// # Errors
     /// - [`ErrorKind::TooLarge`] if the event does not fit any more;
     /// - [`ErrorKind::InvalidOptions`] if its target contradicts the batch's.
-    // An event is what the caller wants back.
-    #[allow(clippy::result_large_err)]
     pub fn try_add(&mut self, event: EventData) -> Result<(), SendError> {
         let event = match (&self.target, event.target()) {
             (Target::Key(key), Target::Any) => event.with_target(key.clone()),

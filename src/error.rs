@@ -293,8 +293,9 @@ impl StdError for Error {
 #[error("{error}")]
 #[non_exhaustive]
 pub struct SendError {
-    /// The event, as it was given.
-    pub event: EventData,
+    /// The event, as it was given. Boxed, so that a `Result` stays small where
+    /// nothing is refused.
+    pub event: Box<EventData>,
     /// Why it was not accepted.
     #[source]
     pub error: Error,
@@ -304,6 +305,7 @@ impl SendError {
     /// Hands an event back with the reason.
     #[must_use]
     pub fn new(event: EventData, error: Error) -> Self {
+        let event = Box::new(event);
         Self { event, error }
     }
 }

@@ -29,7 +29,7 @@ pub type Properties = BTreeMap<String, Value>;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Default)]
 pub struct EventData {
     body: Bytes,
     target: Target,
@@ -190,12 +190,14 @@ impl EventData {
 
     /// The body.
     #[must_use]
+    #[inline]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
     /// Where the event goes.
     #[must_use]
+    #[inline]
     pub fn target(&self) -> &Target {
         &self.target
     }
@@ -209,6 +211,7 @@ impl EventData {
 
     /// Whether the event may have properties of any kind: most have none, and are
     /// measured without a look at each.
+    #[inline]
     pub(crate) fn has_properties(&self) -> bool {
         self.extra.is_some()
     }
@@ -229,6 +232,7 @@ impl EventData {
     /// The bytes that the event takes in a batch, exactly: the one measure that
     /// bounds, batches and limiters go by.
     #[must_use]
+    #[inline]
     pub fn encoded_size(&self) -> usize {
         encoding::size_in_batch(self)
     }

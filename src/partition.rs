@@ -128,6 +128,7 @@ pub enum Target {
 impl Target {
     /// The partition key, if the target is one.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> Option<&PartitionKey> {
         match self {
             Self::Key(key) => Some(key),

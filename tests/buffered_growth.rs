@@ -154,7 +154,7 @@ async fn a_permit_whose_key_has_moved_hands_its_event_back() {
     assert_eq!(*refused.error.kind(), ErrorKind::InvalidPartition);
     let permit = producer.reserve(&target, 100).await.expect("room");
     assert_eq!(permit.partition(), key.partition(8));
-    permit.enqueue(refused.event).expect("reserved anew");
+    permit.enqueue(*refused.event).expect("reserved anew");
     assert_eq!(producer.close(FOREVER).await.delivered, 1);
 }
 

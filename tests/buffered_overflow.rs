@@ -56,7 +56,7 @@ async fn reject_refuses_at_once_what_has_no_room() {
     let start = Instant::now();
     let refused = producer.enqueue(to(0, "4".into())).await.expect_err("full");
     assert_eq!(*refused.error.kind(), ErrorKind::BufferFull);
-    assert_eq!(refused.event, to(0, "4".into()));
+    assert_eq!(*refused.event, to(0, "4".into()));
     let refused = producer.send(EventData::new("any")).await;
     assert_eq!(
         *refused.expect_err("full").error.kind(),

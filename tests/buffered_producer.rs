@@ -152,7 +152,7 @@ async fn a_close_drains_and_refuses_what_comes_later() {
 
     let refused = producer.enqueue(to(0)).await.expect_err("closed");
     assert_eq!(*refused.error.kind(), ErrorKind::Closed);
-    assert_eq!(refused.event, to(0));
+    assert_eq!(*refused.event, to(0));
     assert_eq!(producer.close(FOREVER).await.delivered, 100);
 }
 
@@ -443,10 +443,10 @@ async fn waiting_with_a_time_out_hands_the_event_back() {
     let late = producer.enqueue_timeout(to(0), second).await;
     let late = late.expect_err("no room");
     assert_eq!(*late.error.kind(), ErrorKind::Timeout);
-    assert_eq!(late.event, to(0));
+    assert_eq!(*late.event, to(0));
     let any = EventData::new("any");
     let late = producer.send_timeout(any.clone(), second).await;
-    assert_eq!(late.expect_err("no room").event, any);
+    assert_eq!(*late.expect_err("no room").event, any);
     assert_eq!(start.elapsed(), 2 * second);
 
     let mut in_time = Box::pin(producer.send_timeout(to(0), second));

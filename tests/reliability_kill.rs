@@ -45,7 +45,7 @@ async fn send(connection_string: &str) {
             Err(full) => {
                 assert_eq!(*full.error.kind(), ErrorKind::BufferFull);
                 say("full");
-                producer.send(full.event).await.unwrap()
+                producer.send(*full.event).await.unwrap()
             }
         };
         say(format_args!("accepted {number}"));

@@ -3,7 +3,7 @@
 mod support;
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -352,51 +352,4 @@ async fn row_41_flush_close_and_abort_from_a_transport_do_not_deadlock() {
         let settled = report.delivered + report.unknown + report.returned;
         assert_eq!((report.accepted, settled), (1, 1), "{ask:?}");
     }
-}
-
-/// Flushes whenever something is logged or a span begins.
-struct Nosy(OnceLock<BufferedProducer>, Mutex<usize>);
-
-impl Nosy {
-    fn meddle(&self) {
-        if let Some(producer) = self.0.get() {
-            *self.1.lock().unwrap() += 1;
-            let flush: Pin<&mut _> = pin!(producer.flush(SECOND));
-            let _ = flush.poll(&mut Context::from_waker(Waker::noop()));
-            let _ = producer.try_enqueue(EventData::new(vec![0; 2 << 20]));
-        }
-    }
-}
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for &'static Nosy {
-    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        self.meddle();
-    }
-
-    fn on_new_span(
-        &self,
-        _: &tracing::span::Attributes<'_>,
-        _: &tracing::span::Id,
-        _: tracing_subscriber::layer::Context<'_, S>,
-    ) {
-        self.meddle();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_41_a_flush_from_a_log_subscriber_does_not_deadlock() {
-    use tracing_subscriber::layer::SubscriberExt;
-    // A subscriber lives as long as its callsites.
-    let nosy: &'static Nosy = Box::leak(Box::new(Nosy(OnceLock::new(), Mutex::new(0))));
-    let subscriber = tracing_subscriber::registry().with(nosy);
-    let _logging = tracing::subscriber::set_default(subscriber);
-    let hub = MemoryHub::new(1);
-    hub.fail_next(2, Error::new(ErrorKind::Disconnected, "planted"));
-    let producer = open(hub.producer(), BufferedProducerOptions::default()).await;
-    nosy.0.set(producer.clone()).expect("once");
-    for _ in 0..10 {
-        producer.enqueue(event()).await.expect("room");
-    }
-    assert_eq!(producer.close(FOREVER).await.delivered, 10);
-    assert!(*nosy.1.lock().unwrap() >= 3, "it was logged to");
 }

@@ -106,11 +106,13 @@ impl Pipeline {
             }
             Through::Enqueue(producer) => {
                 self.by_tasks(|| enqueue(producer.clone(), event(), share))
-                    .await
+                    .await;
+                producer.flush(Duration::MAX).await.delivered
             }
             Through::EnqueueInTurn(producer, partitions) => {
                 self.by_tasks(|| enqueue_in_turn(producer.clone(), *partitions, event(), share))
-                    .await
+                    .await;
+                producer.flush(Duration::MAX).await.delivered
             }
             Through::Send(producer) => {
                 self.by_tasks(|| send(producer.clone(), event(), share))
@@ -162,7 +164,7 @@ async fn enqueue(producer: BufferedProducer, event: EventData, share: u64) -> u6
     for _ in 0..share {
         producer.enqueue(event.clone()).await.expect("accepted");
     }
-    producer.flush(Duration::MAX).await.delivered
+    share
 }
 
 async fn enqueue_in_turn(
@@ -176,7 +178,7 @@ async fn enqueue_in_turn(
         let event = event.clone().with_target(partition);
         producer.enqueue(event).await.expect("accepted");
     }
-    producer.flush(Duration::MAX).await.delivered
+    share
 }
 
 async fn send(producer: BufferedProducer, event: EventData, share: u64) -> u64 {

@@ -29,7 +29,7 @@ impl FlowError {
     #[must_use]
     pub fn into_events(self) -> Vec<EventData> {
         match self {
-            Self::Event(refused) => vec![refused.event],
+            Self::Event(refused) => vec![*refused.event],
             Self::Batch(refused) => refused.batch.into_events(),
         }
     }

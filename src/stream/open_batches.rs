@@ -49,7 +49,7 @@ impl OpenBatches {
                 Ok(()) => return self.close_full(index),
                 Err(refused) => {
                     self.close(index);
-                    refused.event
+                    *refused.event
                 }
             },
             None => event,

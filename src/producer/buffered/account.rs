@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use super::buffer::Buffer;
 use super::delivery::{Undelivered, UndeliveredReason};
 use super::outcomes::NotDelivered;
-use super::queued::{Batch, Bill, Tag};
+use super::queued::{Batch, Bill};
 use super::report::CloseReport;
 use super::shield::discard;
 use super::snapshot::OutcomeCounts;
+use super::tags::Tags;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventData;
 use crate::partition::PartitionId;
@@ -39,16 +40,15 @@ struct State {
 }
 
 impl Outcome {
-    /// Hands events back; each has its tag, or there are none.
+    /// Hands events back.
     pub(super) fn give_back(
         &mut self,
         events: impl IntoIterator<Item = EventData>,
-        tags: impl IntoIterator<Item = Tag>,
+        tags: Tags,
         reason: UndeliveredReason,
         error: &Error,
     ) {
-        let deliveries = tags.into_iter().map(|tag| tag.delivery);
-        let deliveries = deliveries.chain(std::iter::repeat(None));
+        let deliveries = tags.into_tags().map(|tag| tag.delivery);
         let undelivered = events.into_iter().map(|event| Undelivered {
             event,
             reason,
@@ -178,7 +178,7 @@ impl Buffer {
     ) {
         let events = rest.into_iter().map(|kept| kept.map(|kept| kept.event));
         let Some(outcomes) = &self.outcomes else {
-            discard(events.flatten());
+            discard(&mut events.flatten().collect());
             return;
         };
         let partition = PartitionId::new(partition);

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 
 use super::account::Account;
 use super::cost::Cost;
-use super::delivery::Delivery;
 use super::departures::Departures;
 use super::linger::{OpenBatches, Opened};
 use super::metrics::{BufferMetrics, ClosedBy};
@@ -22,7 +21,7 @@ use super::outcomes::OutcomeQueue;
 use super::partitions::{Partition, Partitions, Place, Route};
 use super::permit::Room;
 use super::policy::OverflowPolicy;
-use super::queue::{Pressure, QueueOptions, Todo, Waiter};
+use super::queue::{Full, PartitionQueue, Pressure, QueueOptions, Todo, Waiter};
 use super::queued::{Arrival, Batch};
 use super::report::{Ledger, Tally};
 use super::shield::shielded;
@@ -30,10 +29,10 @@ use super::snapshot::BufferSnapshot;
 use super::total::TotalBudget;
 use super::wait::AnyWaiters;
 use crate::batch::BatchLimits;
-use crate::error::SendError;
+use crate::error::Error;
 use crate::event::EventData;
 use crate::producer::ThrottleGate;
-use crate::sync::lock;
+use crate::sync::{lock, lock_in_turns};
 
 pub(super) struct Buffer {
     pub(super) partitions: Partitions,
@@ -55,23 +54,28 @@ pub(super) struct Buffer {
 }
 
 /// Why an event was not accepted now.
+#[derive(Debug)]
 pub(super) enum Refusal {
     /// There is no room now.
-    Full(Arrival),
+    Full,
     /// Its key belongs to another partition by now.
-    Moved(Arrival),
+    Moved,
     /// It will never be accepted.
-    Final(SendError),
+    Final(Error),
+}
+
+impl From<Full> for Refusal {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
 }
 
 impl Refusal {
-    /// The event, unless it was refused for good.
-    // An event is what the caller wants back.
-    #[allow(clippy::result_large_err)]
-    pub(super) fn into_event(self) -> Result<EventData, SendError> {
+    /// `Ok` if there is a use in trying again.
+    pub(super) fn of_now(self) -> Result<(), Error> {
         match self {
-            Self::Full(arrival) | Self::Moved(arrival) => Ok(arrival.event),
-            Self::Final(refused) => Err(refused),
+            Self::Full | Self::Moved => Ok(()),
+            Self::Final(error) => Err(error),
         }
     }
 }
@@ -112,6 +116,7 @@ impl Buffer {
         }
     }
 
+    #[inline]
     pub(super) fn partition(&self, number: u32) -> &Partition {
         self.partitions.get(number)
     }
@@ -128,36 +133,24 @@ impl Buffer {
         self.partitions.count()
     }
 
-    /// An event as a queue takes it. The clock is read only for events that have
-    /// a deadline.
-    fn arrival(&self, event: EventData, track: bool) -> Arrival {
-        let wait = event.deadline().or(self.deadline);
-        Arrival {
-            size: event.encoded_size(),
-            // Too far away to be told is none.
-            deadline: wait.and_then(|wait| Instant::now().checked_add(wait)),
-            event,
-            track,
-        }
+    /// An event as a queue takes it.
+    #[inline]
+    pub(super) fn arrival(&self, event: EventData, track: bool) -> Arrival {
+        Arrival::new(event, track, self.deadline)
     }
 
-    /// Accepts an event if there is room now.
-    pub(super) fn try_accept(
-        &self,
-        event: EventData,
-        track: bool,
-    ) -> Result<Option<Delivery>, Refusal> {
-        let mut arrival = self.arrival(event, track);
+    /// Takes an event if there is room now.
+    #[inline]
+    pub(super) fn try_accept(&self, arrival: &mut Arrival) -> Result<(), Refusal> {
         loop {
-            let result = match self.partitions.route(arrival.event.target()) {
-                Err(error) => Err(Refusal::Final(SendError::new(arrival.event, error))),
+            let result = match self.partitions.route(arrival.target()) {
+                Err(error) => Err(Refusal::Final(error)),
                 Ok(Route::One(place)) => self.try_push(place, arrival),
                 Ok(Route::Any) => self.try_push_sticky(arrival),
-                Ok(Route::Held) => Err(Refusal::Full(arrival)),
+                Ok(Route::Held) => Err(Refusal::Full),
             };
-            match result {
-                Err(Refusal::Moved(moved)) => arrival = moved,
-                result => return result,
+            if !matches!(result, Err(Refusal::Moved)) {
+                return result;
             }
         }
     }
@@ -173,94 +166,110 @@ impl Buffer {
     }
 
     /// Whether events without a target may go to a partition.
+    #[inline]
     pub(super) fn takes_any(&self, partition: u32) -> bool {
-        !self.partition(partition).is_halted() || self.partitions.halted() >= self.count()
+        let halted = self.partitions.halted();
+        halted == 0 || halted >= self.count() || !self.partition(partition).is_halted()
     }
 
     /// Tries the sticky partition first and skips those without room.
-    fn try_push_sticky(&self, mut arrival: Arrival) -> Result<Option<Delivery>, Refusal> {
+    #[inline]
+    fn try_push_sticky(&self, arrival: &mut Arrival) -> Result<(), Refusal> {
         if self.any.is_waiting() {
-            return Err(Refusal::Full(arrival));
+            return Err(Refusal::Full);
         }
         let sticky = self.sticky.load(Ordering::Relaxed);
         // Nearly always it has room.
         if self.takes_any(sticky) {
-            match self.try_push(Place::unkeyed(sticky), arrival) {
-                Err(Refusal::Full(refused)) => arrival = refused,
-                result => return result,
+            let result = self.push(Place::unkeyed(sticky), arrival, |queue, arrival, todo| {
+                // Another may have closed its batch while this one waited for the
+                // lock: a new one would stay behind with a single event.
+                if self.sticky.load(Ordering::Relaxed) != sticky {
+                    return Err(Refusal::Moved);
+                }
+                queue.accept(arrival, &self.total, todo)?;
+                Ok(())
+            });
+            if !matches!(result, Err(Refusal::Full)) {
+                return result;
             }
         }
         for partition in self.turn().filter(|partition| *partition != sticky) {
-            match self.try_push(Place::unkeyed(partition), arrival) {
-                Err(Refusal::Full(refused)) => arrival = refused,
-                result => {
-                    self.move_sticky(sticky, partition);
-                    return result;
-                }
+            let result = self.try_push(Place::unkeyed(partition), arrival);
+            if !matches!(result, Err(Refusal::Full)) {
+                self.move_sticky(sticky, partition);
+                return result;
             }
         }
-        Err(Refusal::Full(arrival))
+        Err(Refusal::Full)
     }
 
     #[inline]
-    fn try_push(&self, place: Place, arrival: Arrival) -> Result<Option<Delivery>, Refusal> {
+    fn try_push(&self, place: Place, arrival: &mut Arrival) -> Result<(), Refusal> {
+        self.push(place, arrival, |queue, arrival, todo| {
+            queue.accept(arrival, &self.total, todo)?;
+            Ok(())
+        })
+    }
+
+    /// Takes an event whose room was reserved before.
+    pub(super) fn push_reserved(&self, place: Place, arrival: &mut Arrival) -> Result<(), Refusal> {
+        self.push(place, arrival, |queue, arrival, todo| {
+            queue.accept_reserved(arrival, todo);
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn push(
+        &self,
+        place: Place,
+        arrival: &mut Arrival,
+        accept: impl FnOnce(&mut PartitionQueue, &mut Arrival, &mut Todo) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        arrival.begin();
         let mut todo = Todo::default();
         let result = {
-            let mut queue = lock(&self.partition(place.partition).queue);
-            if let Err(error) = queue.check(arrival.size) {
-                return Err(Refusal::Final(SendError::new(arrival.event, error)));
-            }
+            let mut queue = lock_in_turns(&self.partition(place.partition).queue);
+            queue.check(arrival.size).map_err(Refusal::Final)?;
             if !self.partitions.is_current(place) {
-                return Err(Refusal::Moved(arrival));
+                return Err(Refusal::Moved);
             }
-            match queue.admit_new(arrival.cost(), &self.total, &mut todo) {
-                Err(_) => Err(Refusal::Full(arrival)),
-                Ok(()) => Ok(queue.push(arrival, &mut todo)),
+            let result = accept(&mut queue, arrival, &mut todo);
+            if todo.change.closed {
+                // Seen by whoever locks the queue next.
+                self.leave(place.partition);
             }
+            result
         };
         self.finish(place.partition, todo);
         result
     }
 
-    /// Accepts an event whose room was taken before.
-    pub(super) fn push_admitted(
-        &self,
-        place: Place,
-        event: EventData,
-        track: bool,
-    ) -> Result<Option<Delivery>, Refusal> {
-        let arrival = self.arrival(event, track);
-        let mut todo = Todo::default();
-        let delivery = {
-            let mut queue = lock(&self.partition(place.partition).queue);
-            if let Err(error) = queue.check(arrival.size) {
-                return Err(Refusal::Final(SendError::new(arrival.event, error)));
-            }
-            if !self.partitions.is_current(place) {
-                return Err(Refusal::Moved(arrival));
-            }
-            queue.push(arrival, &mut todo)
-        };
-        self.finish(place.partition, todo);
-        Ok(delivery)
+    /// Does what an admission asked for, with no lock held.
+    #[inline]
+    pub(super) fn finish(&self, partition: u32, todo: Todo) {
+        if todo != Todo::default() {
+            self.carry_out(partition, todo);
+        }
     }
 
-    /// Does what an admission asked for, with no lock held.
-    pub(super) fn finish(&self, partition: u32, todo: Todo) {
+    #[cold]
+    fn carry_out(&self, partition: u32, todo: Todo) {
         if todo.wake {
             self.partition(partition).wake.notify_one();
         }
-        if todo.alarm {
+        if todo.change.deadline {
             self.partition(partition).alarm.notify_one();
         }
-        if let Some(number) = todo.opened {
+        if let Some(number) = todo.change.opened {
             self.stirred.notify_one();
             if self.lingers {
                 self.open_batches.push(partition, number, self);
             }
         }
-        if todo.closed {
-            self.move_sticky(partition, (partition + 1) % self.count());
+        if todo.change.closed {
+            self.leave(partition);
         }
         match todo.pressure {
             Pressure::None => {}
@@ -277,6 +286,11 @@ impl Buffer {
                 }
             }
         }
+    }
+
+    /// Lets events without a target go on to the next partition.
+    fn leave(&self, partition: u32) {
+        self.move_sticky(partition, (partition + 1) % self.count());
     }
 
     fn move_sticky(&self, from: u32, to: u32) {

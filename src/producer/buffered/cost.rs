@@ -15,6 +15,7 @@ pub(super) struct Cost {
 
 impl Cost {
     /// What one event of this encoded size costs.
+    #[inline]
     pub(super) fn of_event(encoded_size: usize) -> Self {
         Self {
             events: 1,
@@ -22,28 +23,34 @@ impl Cost {
         }
     }
 
+    #[inline]
     pub(super) fn fits(self, limit: Self) -> bool {
         self.events <= limit.events && self.bytes <= limit.bytes
     }
 
+    #[inline]
     pub(super) fn is_zero(self) -> bool {
         self == Self::default()
     }
 
     /// The larger of two, field by field.
+    #[inline]
     pub(super) fn max(self, other: Self) -> Self {
         self.zip(other, usize::max)
     }
 
     /// The smaller of two, field by field.
+    #[inline]
     pub(super) fn min(self, other: Self) -> Self {
         self.zip(other, usize::min)
     }
 
+    #[inline]
     pub(super) fn saturating_add(self, other: Self) -> Self {
         self.zip(other, usize::saturating_add)
     }
 
+    #[inline]
     pub(super) fn saturating_sub(self, other: Self) -> Self {
         self.zip(other, usize::saturating_sub)
     }
@@ -56,6 +63,7 @@ impl Cost {
         }
     }
 
+    #[inline]
     fn zip(self, other: Self, combine: fn(usize, usize) -> usize) -> Self {
         Self {
             events: combine(self.events, other.events),
@@ -67,12 +75,14 @@ impl Cost {
 impl Add for Cost {
     type Output = Self;
 
+    #[inline]
     fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }
 }
 
 impl AddAssign for Cost {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
@@ -81,12 +91,14 @@ impl AddAssign for Cost {
 impl Sub for Cost {
     type Output = Self;
 
+    #[inline]
     fn sub(self, other: Self) -> Self {
         self.zip(other, |a, b| a - b)
     }
 }
 
 impl SubAssign for Cost {
+    #[inline]
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -66,12 +67,16 @@ pub struct Delivery {
 /// deliveries. They may be settled in several pieces.
 #[derive(Default)]
 pub(super) struct BatchOutcome {
+    /// Nothing is left to be told: what still waits was delivered.
+    is_delivered: AtomicBool,
     state: Mutex<State>,
 }
 
 struct State {
     /// How many pieces of the batch have no outcome yet.
     pieces: usize,
+    /// Whether a delivery has an event to hand back.
+    holds_events: bool,
     /// By number; deliveries beyond the end were not touched yet.
     slots: Vec<Slot>,
 }
@@ -80,6 +85,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             pieces: 1,
+            holds_events: false,
             slots: Vec::new(),
         }
     }
@@ -107,6 +113,7 @@ impl State {
 
 impl BatchOutcome {
     /// A delivery with the next number; no lock is taken.
+    #[inline]
     pub(super) fn delivery(self: &Arc<Self>, number: u32) -> Delivery {
         Delivery {
             batch: Arc::clone(self),
@@ -139,6 +146,7 @@ impl BatchOutcome {
                             wakers.extend(waker);
                         }
                         rest.push(None);
+                        state.holds_events = true;
                     }
                     _ => rest.push(Some(event)),
                 }
@@ -150,6 +158,8 @@ impl BatchOutcome {
                     _ => None,
                 };
                 wakers.extend(state.slots.iter_mut().filter_map(waker));
+                let is_delivered = !state.holds_events;
+                self.is_delivered.store(is_delivered, Ordering::Release);
             }
         }
         for waker in wakers {
@@ -164,6 +174,10 @@ impl Future for Delivery {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.done, "a delivery was polled after it resolved");
+        if self.batch.is_delivered.load(Ordering::Acquire) {
+            self.done = true;
+            return Poll::Ready(Ok(()));
+        }
         // Wakers are the user's: cloned before the lock and dropped after it.
         let waker = cx.waker().clone();
         let _earlier;
@@ -189,7 +203,7 @@ impl Future for Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.done {
+        if self.done || self.batch.is_delivered.load(Ordering::Acquire) {
             return;
         }
         // What the slot held is dropped outside the lock.

@@ -4,22 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
-
 use super::buffer::Buffer;
 use super::delivery::Delivery;
 use super::discovery::Discovery;
 use super::metrics::BufferMetrics;
 use super::options::BufferedProducerOptions;
 use super::outcomes::Outcomes;
-use super::overflow::take_room;
 use super::permit::Permit;
+use super::queued::Arrival;
 use super::report::{CloseReport, FlushReport, Tally};
 use super::sink::BufferedSink;
 use super::snapshot::{self, BufferSnapshot};
 use super::tasks::Tasks;
 use super::worker::WorkerOptions;
-use super::{linger, wait};
+use super::{accept, linger, wait};
 use crate::error::{Error, ErrorKind, SendError};
 use crate::event::EventData;
 use crate::partition::{PartitionId, Target};
@@ -112,7 +110,14 @@ impl BufferedProducer {
     /// Dropped while it waits: the event was not accepted and is dropped with
     /// the future; use [`reserve`](Self::reserve) to keep it.
     pub async fn enqueue(&self, event: EventData) -> Result<(), SendError> {
-        self.accept(event, false, Duration::MAX).await.map(drop)
+        let mut arrival = self.arrival(event, false);
+        if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
+            let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
+            if let Err(error) = accepted.await {
+                return Err(arrival.refused(error));
+            }
+        }
+        Ok(())
     }
 
     /// Accepts an event and lets you await its outcome; else as
@@ -124,7 +129,14 @@ impl BufferedProducer {
     /// # Cancel safety
     /// As [`enqueue`](Self::enqueue). Dropping the [`Delivery`] changes nothing.
     pub async fn send(&self, event: EventData) -> Result<Delivery, SendError> {
-        self.send_timeout(event, Duration::MAX).await
+        let mut arrival = self.arrival(event, true);
+        if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
+            let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
+            if let Err(error) = accepted.await {
+                return Err(arrival.refused(error));
+            }
+        }
+        Ok(arrival.take_delivery())
     }
 
     /// Accepts an event, waiting at most `within` for room.
@@ -140,7 +152,14 @@ impl BufferedProducer {
         event: EventData,
         within: Duration,
     ) -> Result<(), SendError> {
-        self.accept(event, false, within).await.map(drop)
+        let mut arrival = self.arrival(event, false);
+        if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
+            let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
+            if let Err(error) = accepted.await {
+                return Err(arrival.refused(error));
+            }
+        }
+        Ok(())
     }
 
     /// Accepts an event, waiting at most `within` for room, and lets you await
@@ -156,8 +175,14 @@ impl BufferedProducer {
         event: EventData,
         within: Duration,
     ) -> Result<Delivery, SendError> {
-        let delivery = self.accept(event, true, within).await?;
-        Ok(delivery.expect("a delivery was asked for"))
+        let mut arrival = self.arrival(event, true);
+        if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
+            let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
+            if let Err(error) = accepted.await {
+                return Err(arrival.refused(error));
+            }
+        }
+        Ok(arrival.take_delivery())
     }
 
     /// Accepts an event if there is room now, or if
@@ -166,19 +191,28 @@ impl BufferedProducer {
     /// # Errors
     /// [`ErrorKind::BufferFull`] if there is no room now; else as
     /// [`enqueue`](Self::enqueue).
-    #[allow(clippy::result_large_err)]
     pub fn try_enqueue(&self, event: EventData) -> Result<(), SendError> {
-        self.try_accept(event, false).map(drop)
+        let mut arrival = self.arrival(event, false);
+        if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival)
+            && let Err(error) = accept::by_policy(&self.inner.buffer, &mut arrival, refusal)
+        {
+            return Err(arrival.refused(error));
+        }
+        Ok(())
     }
 
     /// Accepts an event if there is room now and lets you await its outcome.
     ///
     /// # Errors
     /// As [`try_enqueue`](Self::try_enqueue).
-    #[allow(clippy::result_large_err)]
     pub fn try_send(&self, event: EventData) -> Result<Delivery, SendError> {
-        self.try_accept(event, true)
-            .map(|delivery| delivery.expect("a delivery was asked for"))
+        let mut arrival = self.arrival(event, true);
+        if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival)
+            && let Err(error) = accept::by_policy(&self.inner.buffer, &mut arrival, refusal)
+        {
+            return Err(arrival.refused(error));
+        }
+        Ok(arrival.take_delivery())
     }
 
     /// Reserves room for one event of at most `encoded_size` bytes, as
@@ -280,51 +314,9 @@ impl BufferedProducer {
         BufferedSink::new(self)
     }
 
-    async fn accept(
-        &self,
-        event: EventData,
-        track: bool,
-        within: Duration,
-    ) -> Result<Option<Delivery>, SendError> {
-        let buffer = &self.inner.buffer;
-        let mut accepted = buffer.try_accept(event, track);
-        // Read only by those who have to wait.
-        let mut until = None;
-        loop {
-            let event = match accepted {
-                Ok(delivery) => return Ok(delivery),
-                Err(refusal) => refusal.into_event()?,
-            };
-            let until = *until.get_or_insert_with(|| Instant::now().checked_add(within));
-            let room = wait::room(buffer, event.target(), event.encoded_size());
-            let room = match until {
-                Some(until) => timeout_at(until, room).await.unwrap_or_else(|_| {
-                    let message = format!("there was no room for the event within {within:?}");
-                    Err(Error::new(ErrorKind::Timeout, message))
-                }),
-                None => room.await,
-            };
-            accepted = match room {
-                Ok(room) => room.fill(event, track),
-                Err(error) => return Err(SendError::new(event, error)),
-            };
-        }
-    }
-
-    #[allow(clippy::result_large_err)]
-    fn try_accept(&self, event: EventData, track: bool) -> Result<Option<Delivery>, SendError> {
-        let buffer = &self.inner.buffer;
-        let mut accepted = buffer.try_accept(event, track);
-        loop {
-            let event = match accepted {
-                Ok(delivery) => return Ok(delivery),
-                Err(refusal) => refusal.into_event()?,
-            };
-            accepted = match take_room(buffer, event.target(), event.encoded_size()) {
-                Ok(room) => room.fill(event, track),
-                Err(error) => return Err(SendError::new(event, error)),
-            };
-        }
+    #[inline]
+    fn arrival(&self, event: EventData, track: bool) -> Arrival {
+        self.inner.buffer.arrival(event, track)
     }
 
     pub(super) fn take_failure(&self) -> Option<Error> {

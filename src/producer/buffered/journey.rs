@@ -176,7 +176,9 @@ impl<'a> Journey<'a> {
     fn arrived(&mut self) {
         if let Some(part) = self.parts.pop_front() {
             self.outcome.delivered += part.batch.len();
-            discard(part.batch.into_unshared_events());
+            let mut events = part.batch.into_unshared_events();
+            discard(&mut events);
+            self.buffer.partitions.spares.put(events);
         }
     }
 

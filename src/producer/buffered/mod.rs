@@ -71,7 +71,9 @@
 //! one through [`TransportProducer`](crate::transport::TransportProducer) is
 //! simpler, and no slower.
 
+mod accept;
 mod account;
+mod batches;
 mod buffer;
 mod cost;
 mod delivery;
@@ -95,6 +97,8 @@ pub(crate) mod shield;
 mod signal;
 mod sink;
 mod snapshot;
+mod spares;
+mod tags;
 mod tasks;
 mod total;
 mod verdict;

@@ -139,7 +139,7 @@ impl OutcomeQueue {
             }
             state.reader.take()
         };
-        discard(left_out);
+        discard(&mut left_out);
         if let Some(reader) = reader {
             shielded(|| reader.wake());
         }

@@ -45,7 +45,7 @@ pub(super) fn take_room(
 fn free(buffer: &Arc<Buffer>, place: Place, cost: Cost) -> Option<Room> {
     let mut todo = Todo::default();
     let admitted =
-        lock(&buffer.partition(place.partition).queue).admit_new(cost, buffer.total(), &mut todo);
+        lock(&buffer.partition(place.partition).queue).reserve(cost, buffer.total(), &mut todo);
     buffer.finish(place.partition, todo);
     let room = || Room::new(Arc::clone(buffer), place, cost);
     admitted.is_ok().then(room)

@@ -9,10 +9,14 @@ use tokio::sync::Notify;
 use super::queue::{PartitionQueue, QueueOptions};
 use super::report::Tally;
 use super::signal::Signal;
+use super::spares::Spares;
 use crate::error::Error;
 use crate::partition::Target;
 use crate::sync::lock;
 
+// Its own cache lines, the first of which has all that changes with each event,
+// the lock included: threads that share a partition hand over no more than that.
+#[repr(C, align(64))]
 pub(super) struct Partition {
     pub(super) queue: Mutex<PartitionQueue>,
     /// Something is due, or the queue was closed.
@@ -27,14 +31,17 @@ pub(super) struct Partition {
 
 /// A growing list, read without a lock.
 pub(super) struct Partitions {
-    list: boxcar::Vec<Partition>,
-    /// How many there are; never more than are in the list.
+    /// Those that were there from the start.
+    first: Box<[Partition]>,
+    later: boxcar::Vec<Partition>,
+    /// How many there are; never more than are in the lists.
     count: AtomicU32,
     /// Over how many of them keys are spread; 0 while that changes.
     keys: AtomicU32,
     placed: Signal,
     halted: AtomicU32,
     queues: QueueOptions,
+    pub(super) spares: Arc<Spares>,
 }
 
 /// Where an event may go.
@@ -61,9 +68,10 @@ impl Place {
 }
 
 impl Partition {
-    fn new(queue: PartitionQueue) -> Self {
+    fn new(number: u32, options: QueueOptions, tally: &Arc<Tally>, spares: &Arc<Spares>) -> Self {
+        let (tally, spares) = (Arc::clone(tally), Arc::clone(spares));
         Self {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(PartitionQueue::new(number, options, tally, spares)),
             wake: Notify::new(),
             alarm: Notify::new(),
             resumed: Notify::new(),
@@ -89,32 +97,37 @@ impl Partition {
 
 impl Partitions {
     pub(super) fn new(count: u32, queues: QueueOptions, tally: &Arc<Tally>) -> Self {
-        let partitions = Self {
-            list: boxcar::Vec::with_capacity(count as usize),
-            count: AtomicU32::new(0),
+        let spares = Arc::default();
+        let partition = |number| Partition::new(number, queues, tally, &spares);
+        Self {
+            first: (0..count).map(partition).collect(),
+            later: boxcar::Vec::new(),
+            count: AtomicU32::new(count),
             keys: AtomicU32::new(count),
             placed: Signal::default(),
             halted: AtomicU32::new(0),
             queues,
-        };
-        partitions.grow(count, tally);
-        partitions
+            spares,
+        }
     }
 
     /// Adds partitions up to this many. Not to be called twice at once.
     pub(super) fn grow(&self, count: u32, tally: &Arc<Tally>) {
         for number in self.count()..count {
-            let queue = PartitionQueue::new(number, self.queues, Arc::clone(tally));
-            self.list.push(Partition::new(queue));
+            let partition = Partition::new(number, self.queues, tally, &self.spares);
+            self.later.push(partition);
             self.count.store(number + 1, Ordering::Release);
         }
     }
 
     #[inline]
     pub(super) fn get(&self, number: u32) -> &Partition {
-        &self.list[number as usize]
+        let number = number as usize;
+        let first = self.first.get(number);
+        first.unwrap_or_else(|| &self.later[number - self.first.len()])
     }
 
+    #[inline]
     pub(super) fn count(&self) -> u32 {
         self.count.load(Ordering::Acquire)
     }
@@ -146,10 +159,12 @@ impl Partitions {
     }
 
     /// How many of them are halted.
+    #[inline]
     pub(super) fn halted(&self) -> u32 {
         self.halted.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(super) fn route(&self, target: &Target) -> Result<Route, Error> {
         match target {
             Target::Any => Ok(Route::Any),
@@ -169,6 +184,7 @@ impl Partitions {
 
     /// Whether a place is still where its key belongs. To be asked under the lock
     /// of its queue.
+    #[inline]
     pub(super) fn is_current(&self, place: Place) -> bool {
         place.keys == 0 || place.keys == self.keys.load(Ordering::Relaxed)
     }

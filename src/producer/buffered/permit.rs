@@ -7,6 +7,7 @@ use super::buffer::{Buffer, Refusal};
 use super::cost::Cost;
 use super::delivery::Delivery;
 use super::partitions::Place;
+use super::queued::Arrival;
 use crate::error::{Error, ErrorKind, SendError};
 use crate::event::EventData;
 use crate::partition::{PartitionId, Target};
@@ -32,21 +33,15 @@ impl Room {
     }
 
     /// Fills the room with an event; what it does not need is given back.
-    pub(super) fn fill(
-        mut self,
-        event: EventData,
-        track: bool,
-    ) -> Result<Option<Delivery>, Refusal> {
-        let size = event.encoded_size();
-        let cost = Cost::of_event(size);
+    pub(super) fn fill(mut self, arrival: &mut Arrival) -> Result<(), Refusal> {
+        let cost = arrival.cost();
         if !cost.fits(self.cost) {
             let limit = self.cost.bytes - Cost::of_event(0).bytes;
-            let refused = SendError::new(event, Error::too_large(size, limit));
-            return Err(Refusal::Final(refused));
+            return Err(Refusal::Final(Error::too_large(arrival.size, limit)));
         }
-        let delivery = self.buffer.push_admitted(self.place, event, track)?;
+        self.buffer.push_reserved(self.place, arrival)?;
         self.cost -= cost;
-        Ok(delivery)
+        Ok(())
     }
 }
 
@@ -86,7 +81,6 @@ impl Permit {
     /// another one, if the producer was closed meanwhile, or if the hub has grown
     /// and the permit's key has moved
     /// ([`PartitionGrowth::Rehash`](super::PartitionGrowth::Rehash)).
-    #[allow(clippy::result_large_err)]
     pub fn enqueue(self, event: EventData) -> Result<(), SendError> {
         self.fill(event, false).map(drop)
     }
@@ -96,14 +90,12 @@ impl Permit {
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
-    #[allow(clippy::result_large_err)]
     pub fn send(self, event: EventData) -> Result<Delivery, SendError> {
         self.fill(event, true)
-            .map(|delivery| delivery.expect("a delivery was asked for"))
+            .map(|mut arrival| arrival.take_delivery())
     }
 
-    #[allow(clippy::result_large_err)]
-    fn fill(self, event: EventData, track: bool) -> Result<Option<Delivery>, SendError> {
+    fn fill(self, event: EventData, track: bool) -> Result<Arrival, SendError> {
         let event = match event.target() {
             Target::Any => event.with_target(self.target),
             target if *target == self.target => event,
@@ -115,13 +107,14 @@ impl Permit {
                 return Err(SendError::new(event, error));
             }
         };
-        let refusal = match self.room.fill(event, track) {
-            Ok(delivery) => return Ok(delivery),
-            Err(refusal) => refusal,
+        let mut arrival = self.room.buffer.arrival(event, track);
+        let Err(refusal) = self.room.fill(&mut arrival) else {
+            return Ok(arrival);
         };
         let moved = "the hub has grown and the key belongs to another partition: reserve again";
-        let error = Error::new(ErrorKind::InvalidPartition, moved);
-        Err(SendError::new(refusal.into_event()?, error))
+        let moved = || Error::new(ErrorKind::InvalidPartition, moved);
+        let error = refusal.of_now().err().unwrap_or_else(moved);
+        Err(arrival.refused(error))
     }
 }
 

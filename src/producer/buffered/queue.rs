@@ -1,24 +1,25 @@
-//! The queue of one partition: what is admitted, what waits, what goes next.
+//! The queue of one partition: what is admitted, who waits for room, and whether
+//! the worker has something to do.
 //!
 //! Pure state behind one short lock per event: no async, and the clock is read
-//! once per batch. Room is held from admission until the outcome. Events gather
-//! in the open batch; when it is full it joins the ready ones. The worker takes a
-//! ready batch, or the open one once it is due: the linger passed, or something
+//! once per batch. Room is held from admission until the outcome. The worker takes
+//! a closed batch, or the open one once it is due: the linger passed, or something
 //! presses.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::batches::{Batches, Change};
 use super::cost::{Cost, EVENT_OVERHEAD};
-use super::delivery::Delivery;
 use super::metrics::ClosedBy;
 use super::permit::Room;
 use super::queued::{Arrival, Batch};
 use super::report::Tally;
 use super::snapshot::Holdings;
+use super::spares::Spares;
 use super::total::TotalBudget;
 use crate::batch::BatchLimits;
 use crate::error::Error;
@@ -41,12 +42,8 @@ pub(super) struct Full;
 pub(super) struct Todo {
     /// Wake the partition's worker.
     pub(super) wake: bool,
-    /// Set the partition's alarm: a deadline is earlier than those before.
-    pub(super) alarm: bool,
-    /// A batch was opened: the linger of this number begins.
-    pub(super) opened: Option<u64>,
-    /// A batch was closed: sticky events move on.
-    pub(super) closed: bool,
+    /// What became of the open batch.
+    pub(super) change: Change,
     /// Which open batches of all partitions should go.
     pub(super) pressure: Pressure,
 }
@@ -71,71 +68,50 @@ pub(super) struct QueueOptions {
     pub(super) lingers: bool,
 }
 
+// Begins with what changes with each event, see `Partition`.
+#[repr(C)]
 pub(super) struct PartitionQueue {
-    partition: u32,
-    bound: Cost,
-    batch_limits: BatchLimits,
-    /// What closes a batch.
-    limits: BatchLimits,
+    batches: Batches,
+    /// What is admitted beside the batches: reserved, or under way.
+    aside: Cost,
+    /// What the total bound has lent.
+    lease: Cost,
+    options: QueueOptions,
     /// What the transport takes at all, in encoded bytes.
     largest_event: usize,
-    lingers: bool,
-    /// What is admitted and has no outcome.
-    used: Cost,
-    /// The part of it that waits in `open` and `ready`.
-    queued: Cost,
-    lease: Cost,
-    open: Batch,
-    open_number: u64,
-    /// The events of the batch before, a guess at the next one's.
-    last_len: usize,
-    ready: VecDeque<Batch>,
-    /// When those were opened that were taken and have no outcome.
-    under_way: Vec<Instant>,
-    waiters: BTreeMap<u64, Waiter>,
-    next_ticket: u64,
-    waits_for_total: bool,
-    /// Why the open batch goes as soon as the worker is free, if it does.
-    pressed: Option<ClosedBy>,
+    partition: u32,
     worker_idle: bool,
-    /// No deadline is earlier; `None` if there is none.
-    first_deadline: Option<Instant>,
+    waits_for_total: bool,
     halted: bool,
     closed: bool,
-    tally: Arc<Tally>,
+    waiters: BTreeMap<u64, Waiter>,
+    next_ticket: u64,
+    /// When those were opened that were taken and have no outcome.
+    under_way: Vec<Instant>,
 }
 
 impl PartitionQueue {
-    pub(super) fn new(partition: u32, options: QueueOptions, tally: Arc<Tally>) -> Self {
-        let QueueOptions {
-            bound,
-            batch_limits,
-            lingers,
-        } = options;
+    pub(super) fn new(
+        partition: u32,
+        options: QueueOptions,
+        tally: Arc<Tally>,
+        spares: Arc<Spares>,
+    ) -> Self {
+        let limits = options.batch_limits.min(BatchLimits::STANDARD);
         Self {
-            partition,
-            bound,
-            batch_limits,
-            limits: batch_limits.min(BatchLimits::STANDARD),
-            largest_event: BatchLimits::STANDARD.bytes,
-            lingers,
-            used: Cost::default(),
-            queued: Cost::default(),
+            batches: Batches::new(limits, tally, spares),
+            aside: Cost::default(),
             lease: Cost::default(),
-            open: Batch::new(Arc::clone(&tally)),
-            open_number: 0,
-            last_len: 0,
-            ready: VecDeque::new(),
-            under_way: Vec::new(),
-            waiters: BTreeMap::new(),
-            next_ticket: 0,
-            waits_for_total: false,
-            pressed: None,
+            options,
+            largest_event: BatchLimits::STANDARD.bytes,
+            partition,
             worker_idle: false,
-            first_deadline: None,
+            waits_for_total: false,
             halted: false,
             closed: false,
-            tally,
+            waiters: BTreeMap::new(),
+            next_ticket: 0,
+            under_way: Vec::new(),
         }
     }
 
@@ -144,42 +120,73 @@ impl PartitionQueue {
     }
 
     /// Refuses what could never be admitted or sent.
+    #[inline]
     pub(super) fn check(&self, encoded_size: usize) -> Result<(), Error> {
-        if self.closed {
-            return Err(Error::closed("producer"));
-        }
-        if encoded_size > self.largest_event {
-            return Err(Error::too_large(encoded_size, self.largest_event));
-        }
-        if !Cost::of_event(encoded_size).fits(self.bound) {
-            let limit = self.bound.bytes.saturating_sub(EVENT_OVERHEAD);
-            return Err(Error::too_large(encoded_size, limit));
+        let fits = Cost::of_event(encoded_size).fits(self.options.bound);
+        if self.closed || encoded_size > self.largest_event || !fits {
+            return Err(self.refuse(encoded_size));
         }
         Ok(())
     }
 
-    /// Takes room for someone new, who must not overtake those who wait.
-    pub(super) fn admit_new(
+    #[cold]
+    fn refuse(&self, encoded_size: usize) -> Error {
+        if self.closed {
+            return Error::closed("producer");
+        }
+        let room = self.options.bound.bytes.saturating_sub(EVENT_OVERHEAD);
+        Error::too_large(encoded_size, room.min(self.largest_event))
+    }
+
+    /// What is admitted and has no outcome.
+    #[inline]
+    fn used(&self) -> Cost {
+        self.batches.cost() + self.aside
+    }
+
+    /// Takes an event for which there is room. It is someone new's, who must not
+    /// overtake those who wait.
+    #[inline]
+    pub(super) fn accept(
+        &mut self,
+        arrival: &mut Arrival,
+        total: &Mutex<TotalBudget>,
+        todo: &mut Todo,
+    ) -> Result<(), Full> {
+        self.has_turn(todo)?;
+        self.find_room(arrival.cost(), total, false, todo)?;
+        self.push(arrival, todo);
+        Ok(())
+    }
+
+    /// Takes an event whose room was reserved.
+    pub(super) fn accept_reserved(&mut self, arrival: &mut Arrival, todo: &mut Todo) {
+        self.aside -= arrival.cost();
+        self.push(arrival, todo);
+    }
+
+    /// Reserves room for someone new.
+    pub(super) fn reserve(
         &mut self,
         cost: Cost,
         total: &Mutex<TotalBudget>,
         todo: &mut Todo,
     ) -> Result<(), Full> {
-        if !self.waiters.is_empty() {
-            todo.wake |= self.press(ClosedBy::Pressure);
-            return Err(Full);
-        }
-        self.admit(cost, total, false, todo)
+        self.has_turn(todo)?;
+        self.find_room(cost, total, false, todo)?;
+        self.aside += cost;
+        Ok(())
     }
 
-    /// Takes room for someone new, or queues them; the ticket cancels the wait.
-    pub(super) fn admit_or_wait(
+    /// Reserves room for someone new, or queues them; the ticket cancels the wait.
+    pub(super) fn reserve_or_wait(
         &mut self,
         waiter: Waiter,
         total: &Mutex<TotalBudget>,
         todo: &mut Todo,
     ) -> Result<Waiter, u64> {
-        if self.waiters.is_empty() && self.admit(waiter.cost, total, true, todo).is_ok() {
+        if self.waiters.is_empty() && self.find_room(waiter.cost, total, true, todo).is_ok() {
+            self.aside += waiter.cost;
             return Ok(waiter);
         }
         let ticket = self.next_ticket;
@@ -193,62 +200,86 @@ impl PartitionQueue {
         self.waiters.remove(&ticket)
     }
 
-    /// Takes room, from the lease where it suffices. Where there is none, the
-    /// open batch is pressed: an idle link never waits beside a full buffer.
-    fn admit(
+    /// Reserves room for those who wait, in turn, as far as there is any.
+    pub(super) fn serve(&mut self, total: &Mutex<TotalBudget>, todo: &mut Todo) -> Vec<Waiter> {
+        self.waits_for_total = false;
+        let mut served = Vec::new();
+        while let Some(first) = self.waiters.first_entry() {
+            let cost = first.get().cost;
+            if self.find_room(cost, total, true, todo).is_err() {
+                break;
+            }
+            self.aside += cost;
+            served.extend(self.waiters.pop_first().map(|(_, waiter)| waiter));
+        }
+        served
+    }
+
+    #[inline]
+    fn has_turn(&mut self, todo: &mut Todo) -> Result<(), Full> {
+        if self.waiters.is_empty() {
+            return Ok(());
+        }
+        todo.wake |= self.press(ClosedBy::Pressure);
+        Err(Full)
+    }
+
+    /// Finds room, in the lease where it suffices.
+    #[inline]
+    fn find_room(
         &mut self,
         cost: Cost,
         total: &Mutex<TotalBudget>,
         wait: bool,
         todo: &mut Todo,
     ) -> Result<(), Full> {
-        let used = self.used.saturating_add(cost);
-        if !used.fits(self.bound) {
+        let used = self.used().saturating_add(cost);
+        if used.fits(self.lease) && used.fits(self.options.bound) {
+            return Ok(());
+        }
+        self.extend_lease(used, total, wait, todo)
+    }
+
+    /// Borrows what is lacking. Where there is none, the open batch is pressed: an
+    /// idle link never waits beside a full buffer.
+    #[cold]
+    fn extend_lease(
+        &mut self,
+        used: Cost,
+        total: &Mutex<TotalBudget>,
+        wait: bool,
+        todo: &mut Todo,
+    ) -> Result<(), Full> {
+        if !used.fits(self.options.bound) {
             todo.wake |= self.press(ClosedBy::Pressure);
             return Err(Full);
         }
-        if !used.fits(self.lease) {
-            let mut total = lock(total);
-            let Some(amount) = total.lend(self.partition, used.saturating_sub(self.lease)) else {
-                if wait && !self.waits_for_total {
-                    self.waits_for_total = true;
-                    total.wait(self.partition);
-                }
-                drop(total);
-                todo.pressure = Pressure::All;
-                todo.wake |= self.press(ClosedBy::Pressure);
-                return Err(Full);
-            };
-            self.lease += amount;
-            if total.is_low() {
-                todo.pressure = todo.pressure.max(Pressure::Oldest);
+        let mut total = lock(total);
+        let Some(amount) = total.lend(self.partition, used.saturating_sub(self.lease)) else {
+            if wait && !self.waits_for_total {
+                self.waits_for_total = true;
+                total.wait(self.partition);
             }
+            drop(total);
+            todo.pressure = Pressure::All;
+            todo.wake |= self.press(ClosedBy::Pressure);
+            return Err(Full);
+        };
+        self.lease += amount;
+        if total.is_low() {
+            todo.pressure = todo.pressure.max(Pressure::Oldest);
         }
-        self.used = used;
         Ok(())
-    }
-
-    /// Admits those who wait, in turn, as far as there is room.
-    pub(super) fn serve(&mut self, total: &Mutex<TotalBudget>, todo: &mut Todo) -> Vec<Waiter> {
-        self.waits_for_total = false;
-        let mut served = Vec::new();
-        while let Some(first) = self.waiters.first_entry() {
-            let cost = first.get().cost;
-            if self.admit(cost, total, true, todo).is_err() {
-                break;
-            }
-            served.extend(self.waiters.pop_first().map(|(_, waiter)| waiter));
-        }
-        served
     }
 
     /// Gives room back, and what the lease holds beyond need.
     pub(super) fn release(&mut self, cost: Cost, total: &Mutex<TotalBudget>) {
-        self.used -= cost;
+        self.aside -= cost;
+        let used = self.used();
         let mut total = lock(total);
-        let slack = self.lease - self.used;
+        let slack = self.lease - used;
         // An idle partition would keep its slack for ever.
-        let surplus = match self.used.is_zero() {
+        let surplus = match used.is_zero() {
             true => slack,
             false => total.surplus(slack),
         };
@@ -256,161 +287,68 @@ impl PartitionQueue {
         total.give_back(self.partition, surplus);
     }
 
-    /// Takes room from the oldest events that wait, which come back in batches of
-    /// their own, with no room to give back.
+    /// Reserves room that the oldest events have to leave; these come back in
+    /// batches of their own, with no room to give back.
     pub(super) fn displace(&mut self, cost: Cost) -> Result<Vec<Batch>, Full> {
-        let limit = self.bound.min(self.lease);
-        let taken = self.used - self.queued;
-        if !taken.saturating_add(cost).fits(limit) {
+        let limit = self.options.bound.min(self.lease);
+        if !self.aside.saturating_add(cost).fits(limit) {
             return Err(Full);
         }
         let mut displaced = Vec::new();
         loop {
-            let used = self.used.saturating_add(cost);
+            let used = self.used().saturating_add(cost);
             if used.fits(limit) {
-                self.used = used;
+                self.aside += cost;
                 return Ok(displaced);
             }
-            let excess = used.saturating_sub(limit);
-            for mut batch in self.split_oldest(excess) {
-                let cost = std::mem::take(&mut batch.bill.cost);
-                self.used -= cost;
-                self.queued -= cost;
-                displaced.push(batch);
-            }
+            let mut oldest = self.batches.take_oldest(used.saturating_sub(limit));
+            oldest
+                .iter_mut()
+                .for_each(|batch| batch.bill.cost = Cost::default());
+            displaced.extend(oldest);
         }
     }
 
-    /// Splits off the oldest events, as many as make up `cost`, of the batch that
-    /// goes next. A batch that is left empty comes along.
-    fn split_oldest(&mut self, cost: Cost) -> Vec<Batch> {
-        let Some(first) = self.ready.front_mut() else {
-            let oldest = self.open.split_oldest(cost);
-            oldest.bill.tally.begin(oldest.events.len());
-            return [Some(oldest), self.take_emptied_open()]
-                .into_iter()
-                .flatten()
-                .collect();
-        };
-        let oldest = first.split_oldest(cost);
-        oldest.bill.tally.begin(0);
-        let is_emptied = first.events.is_empty();
-        let emptied = is_emptied.then(|| self.ready.pop_front()).flatten();
-        [Some(oldest), emptied].into_iter().flatten().collect()
+    #[inline]
+    fn push(&mut self, arrival: &mut Arrival, todo: &mut Todo) {
+        let change = self.batches.push(arrival);
+        if change != Change::default() {
+            todo.change = change;
+            todo.wake |= self.wakes();
+        }
     }
 
     /// Takes the events whose deadline has passed, in batches of their own.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Batch> {
-        let mut expired = Vec::new();
-        for mut batch in std::mem::take(&mut self.ready) {
-            if let Some(part) = batch.split_expired(now) {
-                part.bill.tally.begin(0);
-                expired.push(part);
-            }
-            match batch.events.is_empty() {
-                true => expired.push(batch),
-                false => self.ready.push_back(batch),
-            }
-        }
-        if let Some(part) = self.open.split_expired(now) {
-            part.bill.tally.begin(part.events.len());
-            expired.push(part);
-            expired.extend(self.take_emptied_open());
-        }
-        for batch in &expired {
-            self.queued -= batch.bill.cost;
-        }
-        let deadlines = self.ready.iter().chain([&self.open]);
-        self.first_deadline = deadlines.filter_map(Batch::first_deadline).min();
+        let expired = self.batches.take_expired(now);
+        self.set_aside(&expired);
         expired
-    }
-
-    /// The open batch if events were split off and none are left: its bill is due.
-    fn take_emptied_open(&mut self) -> Option<Batch> {
-        if !self.open.events.is_empty() {
-            return None;
-        }
-        self.pressed = None;
-        let emptied = std::mem::replace(&mut self.open, Batch::new(Arc::clone(&self.tally)));
-        emptied.bill.tally.begin(0);
-        Some(emptied)
     }
 
     /// When the first of the events that wait expires, if not later.
     pub(super) fn first_deadline(&self) -> Option<Instant> {
-        self.first_deadline
-    }
-
-    /// Adds an event that has room to the open batch, closes that if it is full,
-    /// and says whether the worker is due.
-    #[inline]
-    pub(super) fn push(&mut self, arrival: Arrival, todo: &mut Todo) -> Option<Delivery> {
-        let full_with_it = self.open.encoded_size + arrival.size > self.limits.bytes;
-        if full_with_it && !self.open.events.is_empty() {
-            self.close_open(ClosedBy::Full, todo);
-        }
-        if self.open.events.is_empty() {
-            self.open_number += 1;
-            self.open.events.reserve(self.last_len);
-            self.open.opened_at = Some(Instant::now());
-            todo.opened = Some(self.open_number);
-        }
-        if let Some(deadline) = arrival.deadline
-            && self.first_deadline.is_none_or(|first| deadline < first)
-        {
-            self.first_deadline = Some(deadline);
-            todo.alarm = true;
-        }
-        self.queued += arrival.cost();
-        let delivery = self.open.push(arrival);
-        let full = self.open.events.len() >= self.limits.events
-            || self.open.encoded_size >= self.limits.bytes;
-        if full {
-            self.close_open(ClosedBy::Full, todo);
-        }
-        todo.wake |= self.is_due() && self.worker_idle;
-        delivery
-    }
-
-    fn close_open(&mut self, by: ClosedBy, todo: &mut Todo) {
-        todo.closed = true;
-        let next = Batch::new(Arc::clone(&self.tally));
-        let mut batch = std::mem::replace(&mut self.open, next);
-        batch.closed_by = Some(by);
-        self.last_len = batch.events.len();
-        batch.bill.tally.begin(batch.events.len());
-        self.ready.push_back(batch);
-        self.pressed = None;
+        self.batches.first_deadline()
     }
 
     /// The number of the open batch, if it holds events.
     pub(super) fn open_number(&self) -> Option<u64> {
-        (!self.open.events.is_empty()).then_some(self.open_number)
+        self.batches.open_number()
     }
 
     /// Lets the open batch go once the worker is free; says whether to wake it.
     pub(super) fn press(&mut self, by: ClosedBy) -> bool {
-        if self.open.events.is_empty() {
-            return false;
-        }
-        self.pressed.get_or_insert(by);
-        self.worker_idle
+        self.batches.press(by) && self.worker_idle
     }
 
     /// Closes the open batch at a flush: later events count to `tally`.
     pub(super) fn cut(&mut self, tally: Arc<Tally>) -> Todo {
+        let by = match self.closed {
+            true => ClosedBy::Close,
+            false => ClosedBy::Flush,
+        };
         let mut todo = Todo::default();
-        self.tally = tally;
-        if self.open.events.is_empty() {
-            self.open.bill.tally = Arc::clone(&self.tally);
-        } else {
-            let by = match self.closed {
-                true => ClosedBy::Close,
-                false => ClosedBy::Flush,
-            };
-            self.close_open(by, &mut todo);
-        }
-        todo.wake = self.is_due() && self.worker_idle;
+        todo.change.closed = self.batches.cut(tally, by);
+        todo.wake = self.wakes();
         todo
     }
 
@@ -436,12 +374,15 @@ impl PartitionQueue {
 
     /// Whether nothing will ever be due any more.
     pub(super) fn is_finished(&self) -> bool {
-        self.closed && self.ready.is_empty() && self.open.events.is_empty()
+        self.closed && self.batches.is_empty()
     }
 
     fn is_due(&self) -> bool {
-        let open_is_due = !self.open.events.is_empty() && (self.pressed.is_some() || !self.lingers);
-        !self.halted && (!self.ready.is_empty() || open_is_due)
+        !self.halted && self.batches.is_due(self.options.lingers)
+    }
+
+    fn wakes(&self) -> bool {
+        self.worker_idle && self.is_due()
     }
 
     /// Whether the worker has something to do; if not, it is idle from now on.
@@ -451,27 +392,30 @@ impl PartitionQueue {
         due
     }
 
-    /// The batch that goes next, if one is due, and the limits it goes by.
+    /// The batch that goes next, if one is due.
     pub(super) fn take(&mut self, todo: &mut Todo) -> Option<Batch> {
         if !self.is_due() {
             return None;
         }
-        if self.ready.is_empty() {
-            self.close_open(self.pressed.unwrap_or(ClosedBy::Linger), todo);
-        }
-        let batch = self.ready.pop_front()?;
-        self.queued -= batch.bill.cost;
+        let (batch, was_open) = self.batches.take()?;
+        todo.change.closed = was_open;
+        self.aside += batch.bill.cost;
         self.under_way.extend(batch.opened_at);
         Some(batch)
     }
 
     /// Everything that was not taken.
     pub(super) fn take_all(&mut self) -> Vec<Batch> {
-        if !self.open.events.is_empty() {
-            self.close_open(ClosedBy::Close, &mut Todo::default());
+        let all = self.batches.take_all();
+        self.set_aside(&all);
+        all
+    }
+
+    /// Batches are being handed back; their room is theirs until then.
+    fn set_aside(&mut self, batches: &[Batch]) {
+        for batch in batches {
+            self.aside += batch.bill.cost;
         }
-        self.queued = Cost::default();
-        self.ready.drain(..).collect()
     }
 
     /// A batch that was taken, and opened then, has its outcome.
@@ -482,9 +426,9 @@ impl PartitionQueue {
     }
 
     pub(super) fn holdings(&self) -> Holdings {
-        let waits = self.ready.front().unwrap_or(&self.open).opened_at;
+        let waits = self.batches.oldest();
         Holdings {
-            used: self.used,
+            used: self.used(),
             oldest: self.under_way.iter().copied().chain(waits).min(),
             waiting: self.waiters.len(),
             under_way: self.under_way.len(),
@@ -494,7 +438,7 @@ impl PartitionQueue {
 
     /// Sets what the transport takes, from now on.
     pub(super) fn set_limits(&mut self, transport: BatchLimits) {
-        self.limits = self.batch_limits.min(transport);
+        self.batches.limits = self.options.batch_limits.min(transport);
         self.largest_event = transport.bytes;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,38 +10,72 @@ use super::cost::Cost;
 use super::delivery::{BatchOutcome, Delivery};
 use super::metrics::ClosedBy;
 use super::report::Tally;
+use super::tags::{Tag, Tags};
+use crate::error::{Error, SendError};
 use crate::event::EventData;
+use crate::partition::Target;
 
-/// An event on its way into a queue.
+/// An event on its way into a queue. Lent to all that may take it: each move of an
+/// event costs as much as all that is to be decided about it.
 pub(super) struct Arrival {
-    pub(super) event: EventData,
+    /// Empty once it was taken.
+    event: EventData,
     pub(super) size: usize,
     /// Whether its outcome is awaited.
-    pub(super) track: bool,
+    track: bool,
+    /// Its outcome, once it was taken.
+    delivery: Option<Delivery>,
+    /// How long it may wait in the buffer.
+    wait: Option<Duration>,
     pub(super) deadline: Option<Instant>,
 }
 
 impl Arrival {
+    #[inline]
+    pub(super) fn new(event: EventData, track: bool, wait: Option<Duration>) -> Self {
+        Self {
+            size: event.encoded_size(),
+            wait: event.deadline().or(wait),
+            event,
+            track,
+            delivery: None,
+            deadline: None,
+        }
+    }
+
+    #[inline]
     pub(super) fn cost(&self) -> Cost {
         Cost::of_event(self.size)
     }
-}
 
-/// What is known of an event beside itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Tag {
-    /// The number of its delivery in the batch.
-    pub(super) delivery: Option<u32>,
-    pub(super) deadline: Option<Instant>,
-}
+    #[inline]
+    pub(super) fn target(&self) -> &Target {
+        self.event.target()
+    }
 
-impl Tag {
-    pub(super) fn has_expired(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+    /// Lets its wait begin. The clock is read only for events that have a deadline.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        if let Some(wait) = self.wait {
+            // Too far away to be told is none.
+            self.deadline = Instant::now().checked_add(wait);
+        }
+    }
+
+    /// Its outcome: it was taken.
+    #[inline]
+    pub(super) fn take_delivery(&mut self) -> Delivery {
+        self.delivery.take().expect("it is tracked, and was taken")
+    }
+
+    /// The event, with the reason why it was not taken.
+    pub(super) fn refused(self, error: Error) -> SendError {
+        SendError::new(self.event, error)
     }
 }
 
 /// What is owed for events: room to give back, outcomes to tell.
+#[repr(C)]
 pub(super) struct Bill {
     pub(super) cost: Cost,
     /// The outcomes that are awaited.
@@ -72,12 +107,13 @@ impl Bill {
 }
 
 /// Events that travel together.
+// Begins with what changes with each event, see `Partition`.
+#[repr(C)]
 pub(super) struct Batch {
     pub(super) events: VecDeque<EventData>,
-    /// One for each event, or none while there is nothing to know of any.
-    pub(super) tags: VecDeque<Tag>,
     pub(super) encoded_size: usize,
     pub(super) bill: Bill,
+    pub(super) tags: Tags,
     /// When its first event came.
     pub(super) opened_at: Option<Instant>,
     pub(super) closed_by: Option<ClosedBy>,
@@ -88,7 +124,7 @@ impl Batch {
     pub(super) fn new(tally: Arc<Tally>) -> Self {
         Self {
             events: VecDeque::new(),
-            tags: VecDeque::new(),
+            tags: Tags::Empty,
             encoded_size: 0,
             bill: Bill::new(tally),
             opened_at: None,
@@ -97,32 +133,28 @@ impl Batch {
         }
     }
 
+    /// Makes room for about so many events.
+    pub(super) fn furnish(&mut self, storage: Vec<EventData>, events: usize) {
+        self.events = storage.into();
+        self.events.reserve(events);
+    }
+
+    /// Takes an event.
     #[inline]
-    pub(super) fn push(&mut self, arrival: Arrival) -> Option<Delivery> {
-        let cost = arrival.cost();
-        let Arrival {
-            event,
-            size,
-            track,
-            deadline,
-        } = arrival;
-        self.encoded_size += size;
-        self.bill.cost += cost;
-        let delivery = track.then(|| {
+    pub(super) fn push(&mut self, arrival: &mut Arrival) {
+        self.encoded_size += arrival.size;
+        self.bill.cost += arrival.cost();
+        let delivery = arrival.track.then(|| {
             let number = self.deliveries;
             self.deliveries += 1;
-            self.bill.outcome.get_or_insert_default().delivery(number)
+            let outcome = self.bill.outcome.get_or_insert_default();
+            arrival.delivery = Some(outcome.delivery(number));
+            number
         });
-        if track || deadline.is_some() || !self.tags.is_empty() {
-            // Those before it, if it is the first one to have a tag.
-            self.tags.resize(self.events.len(), Tag::default());
-            self.tags.push_back(Tag {
-                delivery: track.then(|| self.deliveries - 1),
-                deadline,
-            });
-        }
-        self.events.push_back(event);
-        delivery
+        let deadline = arrival.deadline;
+        self.tags
+            .push(Tag { delivery, deadline }, self.events.len());
+        self.events.push_back(std::mem::take(&mut arrival.event));
     }
 
     /// Splits off the oldest events that make up `cost`, or all there are.
@@ -136,39 +168,39 @@ impl Batch {
             size += event_size;
             sum += Cost::of_event(event_size);
         }
-        let tags = self.tags.len().min(sum.events);
         Self {
             events: self.events.drain(..sum.events).collect(),
-            tags: self.tags.drain(..tags).collect(),
+            tags: self.tags.split_off_first(sum.events),
             ..self.split(size, sum)
         }
     }
 
     /// Splits off the events whose deadline has passed; `None` if there are none.
     pub(super) fn split_expired(&mut self, now: Instant) -> Option<Self> {
-        if !self.tags.iter().any(|tag| tag.has_expired(now)) {
+        if !self.tags.have_expired(now) {
             return None;
         }
         let events = std::mem::take(&mut self.events).into_iter();
-        let tags = std::mem::take(&mut self.tags);
+        let tags = std::mem::take(&mut self.tags).into_tags();
         let (expired, kept): (Vec<_>, Vec<_>) =
             events.zip(tags).partition(|(_, tag)| tag.has_expired(now));
-        (self.events, self.tags) = kept.into_iter().unzip();
+        let (events, tags): (_, VecDeque<_>) = kept.into_iter().unzip();
+        (self.events, self.tags) = (events, tags.into());
         let sizes = expired.iter().map(|(event, _)| event.encoded_size());
         let (size, cost) = sizes.fold((0, Cost::default()), |(size, cost), event| {
             (size + event, cost + Cost::of_event(event))
         });
-        let (events, tags) = expired.into_iter().unzip();
+        let (events, tags): (_, VecDeque<_>) = expired.into_iter().unzip();
         Some(Self {
             events,
-            tags,
+            tags: tags.into(),
             ..self.split(size, cost)
         })
     }
 
     /// The first of its events' deadlines.
     pub(super) fn first_deadline(&self) -> Option<Instant> {
-        self.tags.iter().filter_map(|tag| tag.deadline).min()
+        self.tags.first_deadline()
     }
 
     /// A batch without events for a part of what this one holds.
@@ -176,7 +208,7 @@ impl Batch {
         self.encoded_size -= size;
         Self {
             events: VecDeque::new(),
-            tags: VecDeque::new(),
+            tags: Tags::Empty,
             encoded_size: size,
             bill: self.bill.split(cost),
             opened_at: self.opened_at,

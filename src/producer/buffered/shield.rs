@@ -20,9 +20,13 @@ pub(crate) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
 
 /// Drops events one by one: a body's drop may be the user's. One that panics
 /// costs the others nothing but another shield.
-pub(super) fn discard(events: impl IntoIterator<Item = EventData>) {
-    let mut events = events.into_iter();
-    while shielded(|| events.by_ref().for_each(drop)).is_none() {}
+pub(super) fn discard(events: &mut Vec<EventData>) {
+    let mut drop_all = || {
+        while let Some(rest) = events.len().checked_sub(1) {
+            events.truncate(rest);
+        }
+    };
+    while shielded(&mut drop_all).is_none() {}
 }
 
 /// A future that is not ours: resolves to `None` if it panics. It is dropped

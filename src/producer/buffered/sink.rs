@@ -22,7 +22,7 @@ use crate::event::EventData;
 #[non_exhaustive]
 pub struct SinkError {
     /// The refused event, handed back.
-    pub event: Option<EventData>,
+    pub event: Option<Box<EventData>>,
     /// Why.
     #[source]
     pub error: Error,
@@ -110,7 +110,7 @@ impl Sink<EventData> for BufferedSink {
         }
         let producer = self.producer.clone();
         self.slot = Some(Box::pin(
-            async move { producer.enqueue(refused.event).await },
+            async move { producer.enqueue(*refused.event).await },
         ));
         Ok(())
     }

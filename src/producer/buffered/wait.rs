@@ -34,10 +34,12 @@ struct AnyQueue {
 }
 
 impl AnyWaiters {
+    #[inline]
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting() > 0
     }
 
+    #[inline]
     pub(super) fn waiting(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
@@ -73,7 +75,7 @@ impl AnyWaiters {
                     return;
                 };
                 let admitted = lock(&buffer.partition(partition).queue)
-                    .admit_new(cost, buffer.total(), &mut todo)
+                    .reserve(cost, buffer.total(), &mut todo)
                     .is_ok();
                 let first = admitted.then(|| any.waiters.pop_first()).flatten();
                 self.count.store(any.waiters.len(), Ordering::Relaxed);
@@ -156,7 +158,7 @@ async fn one(buffer: &Arc<Buffer>, place: Place, encoded_size: usize) -> Result<
     let result = {
         let mut queue = lock(&buffer.partition(partition).queue);
         queue.check(encoded_size)?;
-        queue.admit_or_wait(waiter, buffer.total(), &mut todo)
+        queue.reserve_or_wait(waiter, buffer.total(), &mut todo)
     };
     buffer.finish(partition, todo);
     let ticket = match result {
