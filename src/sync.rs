@@ -1,6 +1,15 @@
-//! Locks that survive a panic elsewhere.
+//! Locks that survive a panic elsewhere, and the atomics beside them.
+//!
+//! Built with `--cfg flow_loom` they are loom's, whose models run every
+//! interleaving: see `.ci/loom`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+#[cfg(not(flow_loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+
+#[cfg(flow_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+
+use std::sync::{PoisonError, TryLockError};
 
 /// Locks a mutex whose guarded sections never leave it half changed.
 #[inline]
@@ -28,7 +37,9 @@ pub(crate) fn lock_in_turns<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cold]
 fn wait_in_turns<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    for look in 0..LOOKS {
+    // Whoever models all interleavings needs no waits.
+    let looks = if cfg!(flow_loom) { 0 } else { LOOKS };
+    for look in 0..looks {
         for _ in 0..PAUSES << look {
             std::hint::spin_loop();
         }

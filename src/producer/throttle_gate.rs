@@ -11,7 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::partition::{PartitionId, Target};
 use crate::retry::Backoff;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 pub use snapshot::ThrottleGateSnapshot;
 use state::{Closed, Fate, Place, State, Ticket};
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::vec;
 
@@ -12,7 +12,7 @@ use super::credit::{Credit, Load};
 use super::cursor::Cursor;
 use crate::error::Error;
 use crate::event::ReceivedEvent;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Events of one delivery of one partition.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! What became of the events, since the producer was opened.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -16,7 +15,8 @@ use super::tags::Tags;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventData;
 use crate::partition::PartitionId;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// What became of the events of a batch.
 #[derive(Default)]

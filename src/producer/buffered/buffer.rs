@@ -4,8 +4,7 @@
 //! order *waiters for any partition*, *ledger*, *queue*, *total*, and nothing of
 //! the user's runs under them.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -32,7 +31,8 @@ use crate::batch::BatchLimits;
 use crate::error::Error;
 use crate::event::EventData;
 use crate::producer::ThrottleGate;
-use crate::sync::{lock, lock_in_turns};
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{Mutex, lock, lock_in_turns};
 
 pub(super) struct Buffer {
     pub(super) partitions: Partitions,

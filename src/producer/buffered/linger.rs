@@ -5,7 +5,7 @@
 //! were closed meanwhile are stale and passed over.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::buffer::Buffer;
 use super::metrics::ClosedBy;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// A batch that was open when it was noted.
 #[derive(Debug, Clone, Copy)]

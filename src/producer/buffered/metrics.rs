@@ -3,7 +3,6 @@
 //! Called with no lock held and behind a shield: a recorder is not ours.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
@@ -13,6 +12,7 @@ use super::queued::Batch;
 use super::shield::shielded;
 use super::snapshot::BufferSnapshot;
 use crate::error::Error;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::telemetry as names;
 
 /// What closed a batch.

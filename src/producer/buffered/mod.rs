@@ -80,6 +80,8 @@ mod delivery;
 mod departures;
 mod discovery;
 mod handle;
+#[cfg(all(test, flow_loom))]
+mod interleavings;
 mod journey;
 mod linger;
 mod metrics;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::Stream;
@@ -14,7 +14,7 @@ use super::shield::{discard, shielded};
 use crate::error::Error;
 use crate::event::EventData;
 use crate::partition::PartitionId;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// What the events that are handed back may take, in encoded bytes.
 const MAX_BYTES: usize = 8 << 20;

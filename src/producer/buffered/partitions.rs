@@ -1,8 +1,6 @@
 //! The partitions of the hub, as many as are known, and which one a target means.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::sync::Notify;
 
@@ -12,7 +10,8 @@ use super::signal::Signal;
 use super::spares::Spares;
 use crate::error::Error;
 use crate::partition::Target;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{Mutex, lock};
 
 // Its own cache lines, the first of which has all that changes with each event,
 // the lock included: threads that share a partition hand over no more than that.

@@ -7,7 +7,7 @@
 //! presses.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use super::spares::Spares;
 use super::total::TotalBudget;
 use crate::batch::BatchLimits;
 use crate::error::Error;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Someone who waits for room.
 pub(super) struct Waiter {

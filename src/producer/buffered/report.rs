@@ -1,11 +1,11 @@
 //! What a flush and a close tell.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::delivery::{Undelivered, UndeliveredReason};
 use super::signal::Signal;
 use crate::error::{Error, ErrorKind};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// What became of the events that were accepted before a flush and are not in
 /// an earlier report.

@@ -1,11 +1,9 @@
 //! A moment that any number of callers wait for.
 
-use std::sync::Mutex;
-
 use tokio::sync::oneshot;
 
 use super::shield::shielded;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Wakes everyone who waits. Unlike `tokio::sync::Notify` it wakes each behind a
 /// shield: a waker that panics leaves no one else asleep.

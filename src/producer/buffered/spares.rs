@@ -3,10 +3,8 @@
 //! A batch of small events takes the better part of a megabyte. Fresh from the
 //! allocator, its pages cost more than all else that is done for an event.
 
-use std::sync::Mutex;
-
 use crate::event::EventData;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Events for which room is kept, in all: 4 MiB, a few batches of the largest.
 const MOST: usize = 4 * 1024 * 1024 / size_of::<EventData>();

@@ -1,11 +1,10 @@
 //! The tasks behind a producer, ended together.
 
 use std::future::Future;
-use std::sync::Mutex;
 
 use tokio::task::JoinSet;
 
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 pub(super) struct Tasks {
     /// `None` once they were ended.

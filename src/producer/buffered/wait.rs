@@ -1,8 +1,7 @@
 //! Waiting for room: in one partition's queue, or for whichever has some first.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -15,7 +14,8 @@ use super::policy::OverflowPolicy;
 use super::queue::{Todo, Waiter};
 use crate::error::Error;
 use crate::partition::Target;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock};
 use crate::telemetry::Stopwatch;
 
 /// Those who wait for room in any partition, first come first served.

@@ -9,8 +9,7 @@
 //! that the limit can be changed under whoever sleeps.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{self, Arc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -24,7 +23,8 @@ use super::metrics::LimiterMetrics;
 use super::snapshot::RateLimiterSnapshot;
 use crate::batch::BatchLimits;
 use crate::error::Error;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{self, lock};
 use crate::telemetry::Stopwatch;
 
 /// Two token buckets, events and encoded bytes, with one fair queue.

@@ -10,8 +10,8 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use fe2o3_amqp::Session;
@@ -32,7 +32,7 @@ use super::tokens::{Issuer, TokenSource};
 use crate::error::{Error, ErrorKind};
 use crate::hub::EventHubOptions;
 use crate::retry::Backoff;
-use crate::sync::lock;
+use crate::sync::{Mutex as StdMutex, lock};
 
 /// How long the service may take to agree to a close.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

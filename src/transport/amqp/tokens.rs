@@ -1,6 +1,6 @@
 //! The tokens of a connection: signed, given or asked for, and when to renew them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use super::wall_clock::WallClock;
 use crate::connection_string::Credential;
 use crate::credential::{AccessToken, EVENT_HUBS_SCOPE, TokenCredential};
 use crate::error::{Error, ErrorKind};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Where tokens come from. It has no `Debug`: it may hold a key.
 pub(crate) enum TokenSource {

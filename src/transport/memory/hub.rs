@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, ErrorKind};
 use crate::event::ReceivedEvent;
 use crate::partition::{PartitionId, Target};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::transport::{HubProperties, PartitionProperties, ReceiverOptions, StartPosition};
 use crate::value::Timestamp;
 
