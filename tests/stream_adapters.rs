@@ -435,6 +435,38 @@ async fn one_batch_of_a_target_is_in_flight_and_others_overlap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_batch_holds_up_later_outcomes_unless_they_are_told_as_they_come() {
+    let items = || {
+        let slow = Ok(batch(key("k"), "slow"));
+        stream::iter([slow, Err(FlowError::Event(refused_event()))])
+    };
+    let mut in_order = items().send_through(Recorder::holding());
+    assert!(in_order.next().now_or_never().is_none());
+
+    let recorder = Recorder::holding();
+    let mut outcomes = items().send_through(recorder.clone()).as_they_come();
+    let first = outcomes.next().now_or_never().flatten().expect("told");
+    assert_eq!(outcome(first), Err(vec!["large".into()]));
+    recorder.release(1);
+    assert_eq!(outcomes.next().await.map(outcome), Some(Ok(1)));
+    assert!(outcomes.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_that_are_told_as_they_come_keep_the_order_of_a_target() {
+    let recorder = Recorder::holding();
+    let items = [("a", "a1"), ("a", "a2"), ("b", "b1")].map(|(to, body)| Ok(batch(key(to), body)));
+    let mut outcomes = stream::iter(items)
+        .send_through(recorder.clone())
+        .as_they_come();
+    assert!(outcomes.next().now_or_never().is_none());
+    assert_eq!(recorder.bodies(), ["a1"]);
+    recorder.release(3);
+    assert_eq!(outcomes.by_ref().count().await, 3);
+    assert_eq!(recorder.bodies(), ["a1", "a2", "b1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_stops_at_an_error_has_sent_nothing_later_to_that_target() {
     let recorder = Recorder::holding();
     let items = ["1", "refuse", "2", "3"].map(|body| Ok(batch(key("k"), body)));

@@ -51,7 +51,7 @@ pub trait EventStreamExt: Stream + Sized {
     }
 
     /// Sends each batch, once, and yields the outcomes in the order of the
-    /// batches.
+    /// batches, or [as they come](SendThrough::as_they_come).
     ///
     /// Up to 8 batches are in flight
     /// ([`with_max_in_flight`](SendThrough::with_max_in_flight)), but of one key

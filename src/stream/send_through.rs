@@ -1,13 +1,12 @@
 //! Batches go out through a producer.
 
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::{BoxFuture, FutureExt, ready};
-use futures::stream::{Fuse, FuturesOrdered, Stream, StreamExt};
+use futures::stream::{Fuse, FuturesOrdered, FuturesUnordered, Stream, StreamExt};
 use pin_project_lite::pin_project;
 
 use super::error::FlowError;
@@ -36,9 +35,9 @@ pin_project! {
         batches: Fuse<S>,
         producer: Arc<P>,
         max_in_flight: NonZeroUsize,
-        // One target for each outcome to come.
-        outcomes: FuturesOrdered<BoxFuture<'static, Result<Sent, FlowError>>>,
-        targets: VecDeque<Target>,
+        outcomes: Outcomes,
+        // Of the batches in flight.
+        targets: Vec<Target>,
         waiting: Option<EventBatch>,
     }
 }
@@ -49,8 +48,8 @@ impl<S: Stream, P: TransportProducer> SendThrough<S, P> {
             batches: batches.fuse(),
             producer: Arc::new(producer),
             max_in_flight: NonZeroUsize::new(8).expect("not zero"),
-            outcomes: FuturesOrdered::new(),
-            targets: VecDeque::new(),
+            outcomes: Outcomes::InOrder(FuturesOrdered::new()),
+            targets: Vec::new(),
             waiting: None,
         }
     }
@@ -61,6 +60,15 @@ impl<S: Stream, P: TransportProducer> SendThrough<S, P> {
     /// Defaults to 8.
     pub fn with_max_in_flight(mut self, batches: NonZeroUsize) -> Self {
         self.max_in_flight = batches;
+        self
+    }
+
+    /// Yields each outcome as it comes: a slow batch keeps none behind it from being
+    /// told. Those of one key or partition are still in order.
+    ///
+    /// Defaults to the order of the batches.
+    pub fn as_they_come(mut self) -> Self {
+        self.outcomes = Outcomes::AsTheyCome(FuturesUnordered::new());
         self
     }
 }
@@ -88,19 +96,22 @@ where
                     break;
                 }
                 Ok(batch) => {
-                    this.targets.push_back(batch.target().clone());
+                    let target = batch.target().clone();
+                    this.targets.push(target.clone());
                     let sent = send(Arc::clone(this.producer), batch);
-                    this.outcomes.push_back(sent.boxed());
+                    this.outcomes.push(sent.map(|sent| (target, sent)).boxed());
                 }
                 Err(error) => {
-                    this.targets.push_back(Target::Any);
-                    this.outcomes.push_back(ready(Err(error)).boxed());
+                    let told = (Target::Any, Err(error));
+                    this.outcomes.push(ready(told).boxed());
                 }
             }
         }
-        match this.outcomes.poll_next_unpin(cx) {
-            Poll::Ready(Some(outcome)) => {
-                this.targets.pop_front();
+        match this.outcomes.poll_next(cx) {
+            Poll::Ready(Some((target, outcome))) => {
+                if let Some(landed) = this.targets.iter().position(|other| *other == target) {
+                    this.targets.swap_remove(landed);
+                }
                 Poll::Ready(Some(outcome))
             }
             Poll::Ready(None) if this.batches.is_done() => Poll::Ready(None),
@@ -109,9 +120,43 @@ where
     }
 }
 
+type Outcome = BoxFuture<'static, (Target, Result<Sent, FlowError>)>;
+
+#[derive(Debug)]
+enum Outcomes {
+    InOrder(FuturesOrdered<Outcome>),
+    AsTheyCome(FuturesUnordered<Outcome>),
+}
+
+impl Outcomes {
+    fn len(&self) -> usize {
+        match self {
+            Self::InOrder(outcomes) => outcomes.len(),
+            Self::AsTheyCome(outcomes) => outcomes.len(),
+        }
+    }
+
+    fn push(&mut self, outcome: Outcome) {
+        match self {
+            Self::InOrder(outcomes) => outcomes.push_back(outcome),
+            Self::AsTheyCome(outcomes) => outcomes.push(outcome),
+        }
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<(Target, Result<Sent, FlowError>)>> {
+        match self {
+            Self::InOrder(outcomes) => outcomes.poll_next_unpin(cx),
+            Self::AsTheyCome(outcomes) => outcomes.poll_next_unpin(cx),
+        }
+    }
+}
+
 /// Whether a batch must wait for one before it: those for any partition have no
 /// order to keep.
-fn is_busy(in_flight: &VecDeque<Target>, target: &Target) -> bool {
+fn is_busy(in_flight: &[Target], target: &Target) -> bool {
     *target != Target::Any && in_flight.contains(target)
 }
 
