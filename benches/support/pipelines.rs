@@ -1,12 +1,11 @@
 //! Ways to bring events from tasks together into batches.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventhubs_flow::producer::buffered::{BufferedProducer, Delivery};
+use eventhubs_flow::producer::buffered::BufferedProducer;
 use eventhubs_flow::{EventData, PartitionId};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -17,8 +16,6 @@ use tokio_stream::wrappers::ReceiverStream;
 const CHANNEL: usize = 16_384;
 /// How many events the pipelines over a channel take at once.
 const CHUNK: usize = 1000;
-/// Deliveries that a task has yet to await: those of two batches.
-const OUTSTANDING: usize = 16_384;
 pub const LINGER: Duration = Duration::from_millis(50);
 
 /// How so many events of a kind come, from so many tasks.
@@ -185,22 +182,13 @@ async fn enqueue_in_turn(
 }
 
 async fn send(producer: BufferedProducer, event: EventData, share: u64) -> u64 {
-    let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
+    let mut deliveries = Vec::with_capacity(share as usize);
     for _ in 0..share {
-        if outstanding.len() == OUTSTANDING {
-            settle(outstanding.pop_front()).await;
-        }
-        outstanding.push_back(producer.send(event.clone()).await.expect("accepted"));
+        deliveries.push(producer.send(event.clone()).await.expect("accepted"));
     }
     let delivered = producer.flush(Duration::MAX).await.delivered;
-    for delivery in outstanding {
-        settle(Some(delivery)).await;
-    }
-    delivered
-}
-
-async fn settle(delivery: Option<Delivery>) {
-    if let Some(delivery) = delivery {
+    for delivery in deliveries {
         delivery.await.expect("delivered");
     }
+    delivered
 }

@@ -96,12 +96,10 @@ impl Batches {
     /// Adds an event to the open batch, and closes that if it is full.
     #[inline]
     pub(super) fn push(&mut self, arrival: &mut Arrival) -> Change {
-        let mut change = Change::default();
-        let size = self.open.encoded_size + arrival.size;
-        if size > self.limits.bytes && !self.open.events.is_empty() {
-            self.close_open(ClosedBy::Full);
-            change.closed = true;
-        }
+        let mut change = Change {
+            closed: self.make_way(arrival.size),
+            ..Change::default()
+        };
         if self.open.events.is_empty() {
             change.opened = Some(self.begin());
         }
@@ -114,6 +112,18 @@ impl Batches {
             change.closed = true;
         }
         change
+    }
+
+    /// Closes the open batch if an event of this size does not fit in beside others;
+    /// says whether it did.
+    #[inline]
+    pub(super) fn make_way(&mut self, size: usize) -> bool {
+        let is_full = self.open.encoded_size + size > self.limits.bytes;
+        let closes = is_full && !self.open.events.is_empty();
+        if closes {
+            self.close_open(ClosedBy::Full);
+        }
+        closes
     }
 
     /// Begins a batch, and returns its number.

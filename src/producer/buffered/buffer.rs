@@ -182,9 +182,10 @@ impl Buffer {
         // Nearly always it has room.
         if self.takes_any(sticky) {
             let result = self.push(Place::unkeyed(sticky), arrival, |queue, arrival, todo| {
-                // Another may have closed its batch while this one waited for the
-                // lock: a new one would stay behind with a single event.
-                if self.sticky.load(Ordering::Relaxed) != sticky {
+                // Where a batch was just closed, by this event or by another while
+                // this one waited for the lock, it would stay behind alone.
+                let has_left = self.sticky.load(Ordering::Relaxed) != sticky;
+                if has_left || queue.make_way(arrival, todo) {
                     return Err(Refusal::Moved);
                 }
                 queue.accept(arrival, &self.total, todo)?;

@@ -117,6 +117,8 @@ impl BufferedProducer {
                 return Err(arrival.refused(error));
             }
         }
+        // Nothing is left in it, and to find that out takes time.
+        std::mem::forget(arrival);
         Ok(())
     }
 
@@ -136,7 +138,10 @@ impl BufferedProducer {
                 return Err(arrival.refused(error));
             }
         }
-        Ok(arrival.take_delivery())
+        let delivery = arrival.take_delivery();
+        // As above.
+        std::mem::forget(arrival);
+        Ok(delivery)
     }
 
     /// Accepts an event, waiting at most `within` for room.

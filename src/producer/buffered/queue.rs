@@ -159,6 +159,18 @@ impl PartitionQueue {
         Ok(())
     }
 
+    /// Closes the open batch if an event does not fit in any more, which is free to go
+    /// elsewhere then; says whether it did.
+    #[inline]
+    pub(super) fn make_way(&mut self, arrival: &Arrival, todo: &mut Todo) -> bool {
+        let closed = self.batches.make_way(arrival.size);
+        if closed {
+            todo.change.closed = true;
+            todo.wake |= self.wakes();
+        }
+        closed
+    }
+
     /// Takes an event whose room was reserved.
     pub(super) fn accept_reserved(&mut self, arrival: &mut Arrival, todo: &mut Todo) {
         self.aside -= arrival.cost();
