@@ -117,3 +117,40 @@ async fn a_batch_that_failed_among_others_in_flight_is_sent_again() {
     let report = producer.close(FOREVER).await;
     assert_eq!((report.delivered, hub.event_count()), (20, 20));
 }
+
+#[tokio::test]
+async fn a_caller_that_never_has_to_wait_lets_the_workers_run() {
+    let hub = MemoryHub::discarding(4);
+    let options = BufferedProducerOptions::default().with_max_batch_events(nonzero(100));
+    let producer = BufferedProducer::open(Arc::new(hub.producer()), options)
+        .await
+        .expect("open");
+    let mut most = 0;
+    for _ in 0..5000 {
+        producer
+            .enqueue(EventData::new("event"))
+            .await
+            .expect("accepted");
+        most = most.max(producer.snapshot().events);
+    }
+    assert!(most <= 300, "{most} events piled up");
+    assert_eq!(producer.close(FOREVER).await.delivered, 5000);
+}
+
+#[tokio::test]
+async fn an_event_that_fits_no_more_begins_no_batch_that_is_left_behind() {
+    let hub = MemoryHub::discarding(4);
+    let size = event(0).encoded_size();
+    // Ten of them fit, and part of one.
+    let limit = nonzero(10 * size + size / 2);
+    let options = BufferedProducerOptions::default().with_max_batch_bytes(limit);
+    let producer = BufferedProducer::open(Arc::new(hub.producer()), options)
+        .await
+        .expect("open");
+    for _ in 0..100 {
+        let event = EventData::new(vec![0; 900]);
+        producer.enqueue(event).await.expect("accepted");
+    }
+    assert_eq!(producer.close(FOREVER).await.delivered, 100);
+    assert_eq!(hub.batch_count(), 10);
+}

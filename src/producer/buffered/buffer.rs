@@ -31,7 +31,7 @@ use crate::batch::BatchLimits;
 use crate::error::Error;
 use crate::event::EventData;
 use crate::producer::ThrottleGate;
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::sync::{Mutex, lock, lock_in_turns};
 
 pub(super) struct Buffer {
@@ -44,6 +44,8 @@ pub(super) struct Buffer {
     deadline: Option<Duration>,
     /// The partition that takes events without a target, until its batch closes.
     sticky: AtomicU32,
+    /// A worker has something to do, and nobody has let it run since.
+    worker_waits: AtomicBool,
     pub(super) departures: Departures,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) account: Account,
@@ -107,6 +109,7 @@ impl Buffer {
             overflow: options.overflow(),
             deadline: options.deadline(),
             sticky: AtomicU32::new(0),
+            worker_waits: AtomicBool::new(false),
             departures: Departures::new(options.max_in_flight(), gate),
             ledger: Mutex::new(Ledger::new(tally)),
             account: Account::default(),
@@ -137,6 +140,15 @@ impl Buffer {
     #[inline]
     pub(super) fn arrival(&self, event: EventData, track: bool) -> Arrival {
         Arrival::new(event, track, self.deadline)
+    }
+
+    /// Whether whoever adds events should first let a worker run, which may be
+    /// queued behind it on the same thread: batches would pile up, cold. True once
+    /// for each batch that was closed.
+    #[inline]
+    pub(super) fn worker_waits(&self) -> bool {
+        self.worker_waits.load(Ordering::Relaxed)
+            && self.worker_waits.swap(false, Ordering::Relaxed)
     }
 
     /// Takes an event if there is room now.
@@ -259,6 +271,9 @@ impl Buffer {
     fn carry_out(&self, partition: u32, todo: Todo) {
         if todo.wake {
             self.partition(partition).wake.notify_one();
+        }
+        if todo.wake || todo.change.closed {
+            self.worker_waits.store(true, Ordering::Relaxed);
         }
         if todo.change.deadline {
             self.partition(partition).alarm.notify_one();

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::yield_now;
+
 use super::buffer::Buffer;
 use super::delivery::Delivery;
 use super::discovery::Discovery;
@@ -99,7 +101,8 @@ impl BufferedProducer {
     ///
     /// Accepting is not delivering: [`flush`](Self::flush) and
     /// [`close`](Self::close) tell what became of it, [`send`](Self::send) lets
-    /// you await it. An event for a stuck partition waits for that partition.
+    /// you await it. An event for a stuck partition waits for that partition. A
+    /// caller that closed a batch yields once, so that its worker can take it.
     ///
     /// # Errors
     /// The event comes back with [`ErrorKind::TooLarge`],
@@ -110,6 +113,7 @@ impl BufferedProducer {
     /// Dropped while it waits: the event was not accepted and is dropped with
     /// the future; use [`reserve`](Self::reserve) to keep it.
     pub async fn enqueue(&self, event: EventData) -> Result<(), SendError> {
+        self.let_a_worker_run().await;
         let mut arrival = self.arrival(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
@@ -131,6 +135,7 @@ impl BufferedProducer {
     /// # Cancel safety
     /// As [`enqueue`](Self::enqueue). Dropping the [`Delivery`] changes nothing.
     pub async fn send(&self, event: EventData) -> Result<Delivery, SendError> {
+        self.let_a_worker_run().await;
         let mut arrival = self.arrival(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
@@ -157,6 +162,7 @@ impl BufferedProducer {
         event: EventData,
         within: Duration,
     ) -> Result<(), SendError> {
+        self.let_a_worker_run().await;
         let mut arrival = self.arrival(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
@@ -180,6 +186,7 @@ impl BufferedProducer {
         event: EventData,
         within: Duration,
     ) -> Result<Delivery, SendError> {
+        self.let_a_worker_run().await;
         let mut arrival = self.arrival(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
@@ -320,8 +327,21 @@ impl BufferedProducer {
     }
 
     #[inline]
+    async fn let_a_worker_run(&self) {
+        if self.worker_waits() {
+            yield_now().await;
+        }
+    }
+
+    #[inline]
     fn arrival(&self, event: EventData, track: bool) -> Arrival {
         self.inner.buffer.arrival(event, track)
+    }
+
+    /// Whether to yield before the next event.
+    #[inline]
+    pub(super) fn worker_waits(&self) -> bool {
+        self.inner.buffer.worker_waits()
     }
 
     pub(super) fn take_failure(&self) -> Option<Error> {

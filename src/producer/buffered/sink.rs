@@ -93,7 +93,13 @@ impl Sink<EventData> for BufferedSink {
         if let Some(failure) = self.producer.take_failure() {
             return Poll::Ready(Err(failure.into()));
         }
-        self.poll_slot(cx)
+        ready!(self.poll_slot(cx))?;
+        if self.producer.worker_waits() {
+            // Comes back at once, but behind it.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn start_send(mut self: Pin<&mut Self>, event: EventData) -> Result<(), SinkError> {
