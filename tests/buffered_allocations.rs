@@ -59,7 +59,7 @@ fn assert_few(calls: usize) {
 
 fn enqueue(producer: &BufferedProducer, event: EventData) {
     let mut enqueue = pin!(producer.enqueue(event));
-    // Whoever closed a batch yields once before the next event.
+    // Now and then a caller yields once before its event.
     let accepted = enqueue.as_mut().now_or_never();
     let accepted = accepted.or_else(|| enqueue.now_or_never());
     accepted.expect("there is room").expect("accepted");

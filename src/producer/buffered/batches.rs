@@ -39,8 +39,8 @@ pub(super) struct Batches {
 pub(super) struct Change {
     /// It opened the batch of this number.
     pub(super) opened: Option<u64>,
-    /// A batch was closed.
-    pub(super) closed: bool,
+    /// It closed a batch with so many events, or none.
+    pub(super) closed: usize,
     /// Its deadline is earlier than those before.
     pub(super) deadline: bool,
 }
@@ -109,21 +109,21 @@ impl Batches {
             || self.open.encoded_size >= self.limits.bytes
         {
             self.close_open(ClosedBy::Full);
-            change.closed = true;
+            change.closed += self.last_len;
         }
         change
     }
 
     /// Closes the open batch if an event of this size does not fit in beside others;
-    /// says whether it did.
+    /// returns how many there are.
     #[inline]
-    pub(super) fn make_way(&mut self, size: usize) -> bool {
+    pub(super) fn make_way(&mut self, size: usize) -> usize {
         let is_full = self.open.encoded_size + size > self.limits.bytes;
-        let closes = is_full && !self.open.events.is_empty();
-        if closes {
-            self.close_open(ClosedBy::Full);
+        if !is_full || self.open.events.is_empty() {
+            return 0;
         }
-        closes
+        self.close_open(ClosedBy::Full);
+        self.last_len
     }
 
     /// Begins a batch, and returns its number.
@@ -164,28 +164,28 @@ impl Batches {
         true
     }
 
-    /// Closes the open batch, says whether there was one, and counts later events
+    /// Closes the open batch, returns how many events it has, and counts later ones
     /// to `tally`.
-    pub(super) fn cut(&mut self, tally: Arc<Tally>, by: ClosedBy) -> bool {
+    pub(super) fn cut(&mut self, tally: Arc<Tally>, by: ClosedBy) -> usize {
         self.tally = tally;
-        let has_events = !self.open.events.is_empty();
-        if has_events {
-            self.close_open(by);
-        } else {
+        if self.open.events.is_empty() {
             self.open.bill.tally = Arc::clone(&self.tally);
+            return 0;
         }
-        has_events
+        self.close_open(by);
+        self.last_len
     }
 
-    /// The batch that goes next, and whether it was still open.
-    pub(super) fn take(&mut self) -> Option<(Batch, bool)> {
-        let was_open = self.ready.is_empty() && !self.open.events.is_empty();
-        if was_open {
+    /// The batch that goes next, and how many events it has if it was still open.
+    pub(super) fn take(&mut self) -> Option<(Batch, usize)> {
+        let mut closed = 0;
+        if self.ready.is_empty() && !self.open.events.is_empty() {
             self.close_open(self.pressed.unwrap_or(ClosedBy::Linger));
+            closed = self.last_len;
         }
         let batch = self.ready.pop_front()?;
         self.ready_cost -= batch.bill.cost;
-        Some((batch, was_open))
+        Some((batch, closed))
     }
 
     /// All of them.

@@ -31,8 +31,11 @@ use crate::batch::BatchLimits;
 use crate::error::Error;
 use crate::event::EventData;
 use crate::producer::ThrottleGate;
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock, lock_in_turns};
+
+/// As many as are added in some tens of microseconds: a turn costs a few.
+const EVENTS_PER_TURN: usize = 2048;
 
 pub(super) struct Buffer {
     pub(super) partitions: Partitions,
@@ -44,8 +47,8 @@ pub(super) struct Buffer {
     deadline: Option<Duration>,
     /// The partition that takes events without a target, until its batch closes.
     sticky: AtomicU32,
-    /// A worker has something to do, and nobody has let it run since.
-    worker_waits: AtomicBool,
+    /// Events in batches that were closed since someone let the workers run.
+    unseen: AtomicUsize,
     pub(super) departures: Departures,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) account: Account,
@@ -109,7 +112,7 @@ impl Buffer {
             overflow: options.overflow(),
             deadline: options.deadline(),
             sticky: AtomicU32::new(0),
-            worker_waits: AtomicBool::new(false),
+            unseen: AtomicUsize::new(0),
             departures: Departures::new(options.max_in_flight(), gate),
             ledger: Mutex::new(Ledger::new(tally)),
             account: Account::default(),
@@ -142,13 +145,13 @@ impl Buffer {
         Arrival::new(event, track, self.deadline)
     }
 
-    /// Whether whoever adds events should first let a worker run, which may be
-    /// queued behind it on the same thread: batches would pile up, cold. True once
-    /// for each batch that was closed.
+    /// Whether whoever adds events should first let the workers run, which may be
+    /// queued behind it on the same thread: batches would pile up, cold. Asked before
+    /// each event, and true once for so many.
     #[inline]
-    pub(super) fn worker_waits(&self) -> bool {
-        self.worker_waits.load(Ordering::Relaxed)
-            && self.worker_waits.swap(false, Ordering::Relaxed)
+    pub(super) fn workers_wait(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed) >= EVENTS_PER_TURN
+            && self.unseen.swap(0, Ordering::Relaxed) >= EVENTS_PER_TURN
     }
 
     /// Takes an event if there is room now.
@@ -249,7 +252,7 @@ impl Buffer {
                 return Err(Refusal::Moved);
             }
             let result = accept(&mut queue, arrival, &mut todo);
-            if todo.change.closed {
+            if todo.change.closed > 0 {
                 // Seen by whoever locks the queue next.
                 self.leave(place.partition);
             }
@@ -272,9 +275,6 @@ impl Buffer {
         if todo.wake {
             self.partition(partition).wake.notify_one();
         }
-        if todo.wake || todo.change.closed {
-            self.worker_waits.store(true, Ordering::Relaxed);
-        }
         if todo.change.deadline {
             self.partition(partition).alarm.notify_one();
         }
@@ -284,8 +284,9 @@ impl Buffer {
                 self.open_batches.push(partition, number, self);
             }
         }
-        if todo.change.closed {
+        if todo.change.closed > 0 {
             self.leave(partition);
+            self.unseen.fetch_add(todo.change.closed, Ordering::Relaxed);
         }
         match todo.pressure {
             Pressure::None => {}

@@ -102,7 +102,7 @@ impl BufferedProducer {
     /// Accepting is not delivering: [`flush`](Self::flush) and
     /// [`close`](Self::close) tell what became of it, [`send`](Self::send) lets
     /// you await it. An event for a stuck partition waits for that partition. A
-    /// caller that closed a batch yields once, so that its worker can take it.
+    /// caller that never has to wait yields now and then, so that workers can run.
     ///
     /// # Errors
     /// The event comes back with [`ErrorKind::TooLarge`],
@@ -113,7 +113,7 @@ impl BufferedProducer {
     /// Dropped while it waits: the event was not accepted and is dropped with
     /// the future; use [`reserve`](Self::reserve) to keep it.
     pub async fn enqueue(&self, event: EventData) -> Result<(), SendError> {
-        self.let_a_worker_run().await;
+        self.let_workers_run().await;
         let mut arrival = self.arrival(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
@@ -135,7 +135,7 @@ impl BufferedProducer {
     /// # Cancel safety
     /// As [`enqueue`](Self::enqueue). Dropping the [`Delivery`] changes nothing.
     pub async fn send(&self, event: EventData) -> Result<Delivery, SendError> {
-        self.let_a_worker_run().await;
+        self.let_workers_run().await;
         let mut arrival = self.arrival(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
@@ -162,7 +162,7 @@ impl BufferedProducer {
         event: EventData,
         within: Duration,
     ) -> Result<(), SendError> {
-        self.let_a_worker_run().await;
+        self.let_workers_run().await;
         let mut arrival = self.arrival(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
@@ -186,7 +186,7 @@ impl BufferedProducer {
         event: EventData,
         within: Duration,
     ) -> Result<Delivery, SendError> {
-        self.let_a_worker_run().await;
+        self.let_workers_run().await;
         let mut arrival = self.arrival(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
@@ -327,8 +327,8 @@ impl BufferedProducer {
     }
 
     #[inline]
-    async fn let_a_worker_run(&self) {
-        if self.worker_waits() {
+    async fn let_workers_run(&self) {
+        if self.workers_wait() {
             yield_now().await;
         }
     }
@@ -340,8 +340,8 @@ impl BufferedProducer {
 
     /// Whether to yield before the next event.
     #[inline]
-    pub(super) fn worker_waits(&self) -> bool {
-        self.inner.buffer.worker_waits()
+    pub(super) fn workers_wait(&self) -> bool {
+        self.inner.buffer.workers_wait()
     }
 
     pub(super) fn take_failure(&self) -> Option<Error> {

@@ -164,11 +164,11 @@ impl PartitionQueue {
     #[inline]
     pub(super) fn make_way(&mut self, arrival: &Arrival, todo: &mut Todo) -> bool {
         let closed = self.batches.make_way(arrival.size);
-        if closed {
-            todo.change.closed = true;
+        if closed > 0 {
+            todo.change.closed = closed;
             todo.wake |= self.wakes();
         }
-        closed
+        closed > 0
     }
 
     /// Takes an event whose room was reserved.
@@ -409,8 +409,8 @@ impl PartitionQueue {
         if !self.is_due() {
             return None;
         }
-        let (batch, was_open) = self.batches.take()?;
-        todo.change.closed = was_open;
+        let (batch, closed) = self.batches.take()?;
+        todo.change.closed = closed;
         self.aside += batch.bill.cost;
         self.under_way.extend(batch.opened_at);
         Some(batch)

@@ -94,7 +94,7 @@ impl Sink<EventData> for BufferedSink {
             return Poll::Ready(Err(failure.into()));
         }
         ready!(self.poll_slot(cx))?;
-        if self.producer.worker_waits() {
+        if self.producer.workers_wait() {
             // Comes back at once, but behind it.
             cx.waker().wake_by_ref();
             return Poll::Pending;
