@@ -35,7 +35,7 @@ use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock, lock_in_turns};
 
 /// As many as are added in some tens of microseconds: a turn costs a few.
-const EVENTS_PER_TURN: usize = 2048;
+const EVENTS_PER_TURN: usize = 512;
 
 pub(super) struct Buffer {
     pub(super) partitions: Partitions,
