@@ -203,10 +203,8 @@ impl Batches {
         let Some(first) = self.ready.front_mut() else {
             let oldest = self.open.split_oldest(cost);
             oldest.bill.tally.begin(oldest.events.len());
-            return [Some(oldest), self.take_emptied_open()]
-                .into_iter()
-                .flatten()
-                .collect();
+            self.forget_press();
+            return vec![oldest];
         };
         let oldest = first.split_oldest(cost);
         oldest.bill.tally.begin(0);
@@ -233,21 +231,17 @@ impl Batches {
         if let Some(part) = self.open.split_expired(now) {
             part.bill.tally.begin(part.events.len());
             expired.push(part);
-            expired.extend(self.take_emptied_open());
+            self.forget_press();
         }
         let deadlines = self.ready.iter().chain([&self.open]);
         self.first_deadline = deadlines.filter_map(Batch::first_deadline).min();
         expired
     }
 
-    /// The open batch if events were split off and none are left: its bill is due.
-    fn take_emptied_open(&mut self) -> Option<Batch> {
-        if !self.open.events.is_empty() {
-            return None;
+    /// An open batch that was emptied begins anew.
+    fn forget_press(&mut self) {
+        if self.open.events.is_empty() {
+            self.pressed = None;
         }
-        self.pressed = None;
-        let emptied = std::mem::replace(&mut self.open, Batch::new(Arc::clone(&self.tally)));
-        emptied.bill.tally.begin(0);
-        Some(emptied)
     }
 }

@@ -175,6 +175,9 @@ impl PartitionQueue {
     pub(super) fn accept_reserved(&mut self, arrival: &mut Arrival, todo: &mut Todo) {
         self.aside -= arrival.cost();
         self.push(arrival, todo);
+        if !self.waiters.is_empty() {
+            todo.wake |= self.press(ClosedBy::Pressure);
+        }
     }
 
     /// Reserves room for someone new.
@@ -272,9 +275,7 @@ impl PartitionQueue {
                 self.waits_for_total = true;
                 total.wait(self.partition);
             }
-            drop(total);
             todo.pressure = Pressure::All;
-            todo.wake |= self.press(ClosedBy::Pressure);
             return Err(Full);
         };
         self.lease += amount;
