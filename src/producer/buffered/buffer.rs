@@ -29,7 +29,6 @@ use super::total::TotalBudget;
 use super::wait::AnyWaiters;
 use crate::batch::BatchLimits;
 use crate::error::Error;
-use crate::event::EventData;
 use crate::producer::ThrottleGate;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock, lock_in_turns};
@@ -139,12 +138,6 @@ impl Buffer {
         self.partitions.count()
     }
 
-    /// An event as a queue takes it.
-    #[inline]
-    pub(super) fn arrival(&self, event: EventData, track: bool) -> Arrival {
-        Arrival::new(event, track, self.deadline)
-    }
-
     /// Whether whoever adds events should first let the workers run, which may be
     /// queued behind it on the same thread: batches would pile up, cold. Asked before
     /// each event, and true once for so many.
@@ -243,7 +236,7 @@ impl Buffer {
         arrival: &mut Arrival,
         accept: impl FnOnce(&mut PartitionQueue, &mut Arrival, &mut Todo) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        arrival.begin();
+        arrival.begin(self.deadline);
         let mut todo = Todo::default();
         let result = {
             let mut queue = lock_in_turns(&self.partition(place.partition).queue);

@@ -114,7 +114,7 @@ impl BufferedProducer {
     /// the future; use [`reserve`](Self::reserve) to keep it.
     pub async fn enqueue(&self, event: EventData) -> Result<(), SendError> {
         self.let_workers_run().await;
-        let mut arrival = self.arrival(event, false);
+        let mut arrival = Arrival::new(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
             if let Err(error) = accepted.await {
@@ -136,7 +136,7 @@ impl BufferedProducer {
     /// As [`enqueue`](Self::enqueue). Dropping the [`Delivery`] changes nothing.
     pub async fn send(&self, event: EventData) -> Result<Delivery, SendError> {
         self.let_workers_run().await;
-        let mut arrival = self.arrival(event, true);
+        let mut arrival = Arrival::new(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, Duration::MAX);
             if let Err(error) = accepted.await {
@@ -163,7 +163,7 @@ impl BufferedProducer {
         within: Duration,
     ) -> Result<(), SendError> {
         self.let_workers_run().await;
-        let mut arrival = self.arrival(event, false);
+        let mut arrival = Arrival::new(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
             if let Err(error) = accepted.await {
@@ -187,7 +187,7 @@ impl BufferedProducer {
         within: Duration,
     ) -> Result<Delivery, SendError> {
         self.let_workers_run().await;
-        let mut arrival = self.arrival(event, true);
+        let mut arrival = Arrival::new(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival) {
             let accepted = accept::later(&self.inner.buffer, &mut arrival, refusal, within);
             if let Err(error) = accepted.await {
@@ -204,7 +204,7 @@ impl BufferedProducer {
     /// [`ErrorKind::BufferFull`] if there is no room now; else as
     /// [`enqueue`](Self::enqueue).
     pub fn try_enqueue(&self, event: EventData) -> Result<(), SendError> {
-        let mut arrival = self.arrival(event, false);
+        let mut arrival = Arrival::new(event, false);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival)
             && let Err(error) = accept::by_policy(&self.inner.buffer, &mut arrival, refusal)
         {
@@ -218,7 +218,7 @@ impl BufferedProducer {
     /// # Errors
     /// As [`try_enqueue`](Self::try_enqueue).
     pub fn try_send(&self, event: EventData) -> Result<Delivery, SendError> {
-        let mut arrival = self.arrival(event, true);
+        let mut arrival = Arrival::new(event, true);
         if let Err(refusal) = self.inner.buffer.try_accept(&mut arrival)
             && let Err(error) = accept::by_policy(&self.inner.buffer, &mut arrival, refusal)
         {
@@ -331,11 +331,6 @@ impl BufferedProducer {
         if self.workers_wait() {
             yield_now().await;
         }
-    }
-
-    #[inline]
-    fn arrival(&self, event: EventData, track: bool) -> Arrival {
-        self.inner.buffer.arrival(event, track)
     }
 
     /// Whether to yield before the next event.

@@ -14,6 +14,7 @@ use super::buffer::Buffer;
 use super::delivery::{BatchOutcome, Undelivered, UndeliveredReason};
 use super::metrics::BufferMetrics;
 use super::options::BufferedProducerOptions;
+use super::queued::Arrival;
 use super::wait;
 use crate::error::Error;
 use crate::event::EventData;
@@ -41,7 +42,7 @@ fn size() -> usize {
 
 fn accepts(buffer: &Buffer, partition: u32) -> bool {
     let event = EventData::new("").with_target(to(partition));
-    buffer.try_accept(&mut buffer.arrival(event, false)).is_ok()
+    buffer.try_accept(&mut Arrival::new(event, false)).is_ok()
 }
 
 /// Takes the batch of a partition, as its worker does, and gives its room back.

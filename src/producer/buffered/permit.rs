@@ -107,7 +107,7 @@ impl Permit {
                 return Err(SendError::new(event, error));
             }
         };
-        let mut arrival = self.room.buffer.arrival(event, track);
+        let mut arrival = Arrival::new(event, track);
         let Err(refusal) = self.room.fill(&mut arrival) else {
             return Ok(arrival);
         };

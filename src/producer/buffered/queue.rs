@@ -68,6 +68,13 @@ pub(super) struct QueueOptions {
     pub(super) lingers: bool,
 }
 
+impl QueueOptions {
+    fn largest_event(&self, transport: BatchLimits) -> usize {
+        let room = self.bound.bytes.saturating_sub(EVENT_OVERHEAD);
+        room.min(transport.bytes)
+    }
+}
+
 // Begins with what changes with each event, see `Partition`.
 #[repr(C)]
 pub(super) struct PartitionQueue {
@@ -77,7 +84,7 @@ pub(super) struct PartitionQueue {
     /// What the total bound has lent.
     lease: Cost,
     options: QueueOptions,
-    /// What the transport takes at all, in encoded bytes.
+    /// What the transport takes at all, and the bound admits, in encoded bytes.
     largest_event: usize,
     partition: u32,
     worker_idle: bool,
@@ -103,7 +110,7 @@ impl PartitionQueue {
             aside: Cost::default(),
             lease: Cost::default(),
             options,
-            largest_event: BatchLimits::STANDARD.bytes,
+            largest_event: options.largest_event(BatchLimits::STANDARD),
             partition,
             worker_idle: false,
             waits_for_total: false,
@@ -122,20 +129,13 @@ impl PartitionQueue {
     /// Refuses what could never be admitted or sent.
     #[inline]
     pub(super) fn check(&self, encoded_size: usize) -> Result<(), Error> {
-        let fits = Cost::of_event(encoded_size).fits(self.options.bound);
-        if self.closed || encoded_size > self.largest_event || !fits {
-            return Err(self.refuse(encoded_size));
+        if self.closed {
+            return Err(Error::closed("producer"));
+        }
+        if encoded_size > self.largest_event {
+            return Err(Error::too_large(encoded_size, self.largest_event));
         }
         Ok(())
-    }
-
-    #[cold]
-    fn refuse(&self, encoded_size: usize) -> Error {
-        if self.closed {
-            return Error::closed("producer");
-        }
-        let room = self.options.bound.bytes.saturating_sub(EVENT_OVERHEAD);
-        Error::too_large(encoded_size, room.min(self.largest_event))
     }
 
     /// What is admitted and has no outcome.
@@ -452,6 +452,6 @@ impl PartitionQueue {
     /// Sets what the transport takes, from now on.
     pub(super) fn set_limits(&mut self, transport: BatchLimits) {
         self.batches.limits = self.options.batch_limits.min(transport);
-        self.largest_event = transport.bytes;
+        self.largest_event = self.options.largest_event(transport);
     }
 }

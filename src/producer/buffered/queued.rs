@@ -25,17 +25,14 @@ pub(super) struct Arrival {
     track: bool,
     /// Its outcome, once it was taken.
     delivery: Option<Delivery>,
-    /// How long it may wait in the buffer.
-    wait: Option<Duration>,
     pub(super) deadline: Option<Instant>,
 }
 
 impl Arrival {
     #[inline]
-    pub(super) fn new(event: EventData, track: bool, wait: Option<Duration>) -> Self {
+    pub(super) fn new(event: EventData, track: bool) -> Self {
         Self {
             size: event.encoded_size(),
-            wait: event.deadline().or(wait),
             event,
             track,
             delivery: None,
@@ -53,10 +50,11 @@ impl Arrival {
         self.event.target()
     }
 
-    /// Lets its wait begin. The clock is read only for events that have a deadline.
+    /// Lets its wait begin, which may last for its own time or for the usual one. The
+    /// clock is read only for events that have a deadline.
     #[inline]
-    pub(super) fn begin(&mut self) {
-        if let Some(wait) = self.wait {
+    pub(super) fn begin(&mut self, usual: Option<Duration>) {
+        if let Some(wait) = self.event.deadline().or(usual) {
             // Too far away to be told is none.
             self.deadline = Instant::now().checked_add(wait);
         }
