@@ -83,6 +83,7 @@ impl Output {
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
             .with_span_events(FmtSpan::FULL)
+            .with_ansi(false)
             .with_writer(move || output.clone())
             .finish();
         tracing::subscriber::set_default(subscriber)
