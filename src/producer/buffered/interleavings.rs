@@ -181,3 +181,23 @@ fn an_event_that_was_not_delivered_comes_back_no_more_than_once() {
         assert!(usize::from(told.is_some()) + kept <= 1);
     });
 }
+
+#[test]
+fn a_batch_is_pressed_when_it_is_opened_while_another_partition_waits_for_the_total() {
+    for target in [|| to(1), || Target::Any] as [fn() -> Target; 2] {
+        loom::model(move || {
+            // One event uses the total up, and fills no batch.
+            let buffer = buffer(2, 4, 1);
+            let other = Arc::clone(&buffer);
+            let opens = thread::spawn(move || accepts(&other, 0));
+            let target = target();
+            let mut waits = Box::pin(wait::room(&buffer, &target, size()));
+            let room = waits.as_mut().now_or_never();
+            let opened = opens.join().expect("joined");
+            // No linger is kept here: only pressure lets it go.
+            if opened && room.is_none() {
+                assert!(buffer.take(0).is_some(), "it goes");
+            }
+        });
+    }
+}

@@ -275,7 +275,10 @@ impl PartitionQueue {
                 self.waits_for_total = true;
                 total.wait(self.partition);
             }
+            drop(total);
             todo.pressure = Pressure::All;
+            // Those of others are pressed by the caller; this one may not be noted yet.
+            todo.wake |= self.press(ClosedBy::Pressure);
             return Err(Full);
         };
         self.lease += amount;
