@@ -33,7 +33,8 @@ fn busy_time() -> Duration {
 /// Sends while the service is busy, and afterwards; returns how often it refused.
 async fn ride_out(emulator: &Emulator, hub: &eventhubs_flow::EventHub, busy: Fault) -> u64 {
     let options = BufferedProducerOptions::default().with_max_batch_events(nonzero(10));
-    let mut load = Load::open(Arc::new(hub.producer()), options).await;
+    let load = Load::open(Arc::new(hub.producer()), options).await;
+    let mut load = load.with_more_patience(busy_time());
     load.send_each(&KEYS, 10).await;
     assert_eq!(load.settle().await, 0, "before");
 

@@ -26,8 +26,8 @@ use eventhubs_flow::transport::TransportProducer;
 use eventhubs_flow::{ErrorKind, EventData, PartitionKey};
 use futures::FutureExt;
 
-/// Far more than any fault of the tests may take.
-const BOUND: Duration = Duration::from_secs(60);
+/// Far more than a fault takes, unless the test says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The name of an event: its key, and its number among those of the key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -246,6 +246,7 @@ pub struct Load {
     bound: usize,
     overfull: Option<Violation>,
     undelivered: Vec<(Name, Undelivered)>,
+    patience: Duration,
 }
 
 impl Load {
@@ -263,6 +264,7 @@ impl Load {
             bound: usize::MAX,
             overfull: None,
             undelivered: Vec::new(),
+            patience: PATIENCE,
         }
     }
 
@@ -278,6 +280,12 @@ impl Load {
         self
     }
 
+    /// Waits so much longer for room and for outcomes.
+    pub fn with_more_patience(mut self, more: Duration) -> Self {
+        self.patience += more;
+        self
+    }
+
     pub fn producer(&self) -> &BufferedProducer {
         &self.producer
     }
@@ -287,7 +295,7 @@ impl Load {
         let name = self.history.next(key);
         let event = self.event(&name);
         let cost = cost(&event);
-        let accepted = tokio::time::timeout(BOUND, self.producer.send(event)).await;
+        let accepted = tokio::time::timeout(self.patience, self.producer.send(event)).await;
         let delivery = accepted.expect("room in time").expect("accepted");
         self.accepted(name, cost, delivery)
     }
@@ -360,7 +368,7 @@ impl Load {
     /// Waits for the outcomes of all that was sent, and tells how many were not
     /// delivered so far.
     pub async fn settle(&mut self) -> usize {
-        let report = self.producer.flush(BOUND).await;
+        let report = self.producer.flush(self.patience).await;
         assert_eq!(report.pending, 0, "{report:?}");
         self.collect();
         self.undelivered.len()
@@ -398,7 +406,7 @@ impl Load {
         for key in keys {
             last.push(self.send(&key).await);
         }
-        let report = self.producer.close(BOUND).await;
+        let report = self.producer.close(self.patience).await;
         self.collect();
         let stored = stored();
         let mut violations = self.history.violations(&stored);
