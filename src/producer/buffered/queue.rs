@@ -458,3 +458,6 @@ impl PartitionQueue {
         self.largest_event = self.options.largest_event(transport);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The queue's state: when its worker is woken, when it is over, and what it asks of
+//! the total bound.
+
+use std::time::Duration;
+
+use super::*;
+use crate::event::EventData;
+
+const PLENTY: Cost = Cost {
+    events: 1000,
+    bytes: 1 << 20,
+};
+
+/// The first of two partitions, with batches of two events.
+struct Fixture {
+    queue: PartitionQueue,
+    total: Mutex<TotalBudget>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let options = QueueOptions {
+            bound: PLENTY,
+            batch_limits: BatchLimits {
+                events: 2,
+                ..BatchLimits::STANDARD
+            },
+            lingers: true,
+        };
+        Self {
+            queue: PartitionQueue::new(0, options, Arc::default(), Arc::default()),
+            total: Mutex::new(TotalBudget::new(PLENTY, PLENTY, 2)),
+        }
+    }
+
+    /// With nothing left of the total: the other partition has it.
+    fn used_up() -> Self {
+        let fixture = Self::new();
+        assert!(lock(&fixture.total).lend(1, PLENTY).is_some());
+        fixture
+    }
+
+    fn add(&mut self, deadline: Option<Instant>) -> Result<Todo, Full> {
+        let mut todo = Todo::default();
+        let mut arrival = Arrival::new(EventData::new("x"), false);
+        arrival.deadline = deadline;
+        let accepted = self.queue.accept(&mut arrival, &self.total, &mut todo);
+        accepted.map(|()| todo)
+    }
+
+    /// Adds an event; says whether to wake the worker.
+    fn add_wakes(&mut self) -> bool {
+        self.add(None).expect("room").wake
+    }
+
+    /// Waits for room, and returns the ticket.
+    fn wait(&mut self) -> u64 {
+        let waiter = Waiter {
+            cost: Cost::of_event(1),
+            keys: 0,
+            grant: oneshot::channel().0,
+        };
+        let (total, todo) = (&self.total, &mut Todo::default());
+        let waits = self.queue.reserve_or_wait(waiter, total, todo);
+        waits.err().expect("there is no room")
+    }
+
+    fn waits_for_total(&self) -> usize {
+        lock(&self.total).waiting()
+    }
+}
+
+#[test]
+fn an_idle_worker_is_woken_once_a_batch_is_full_and_not_before() {
+    let mut fixture = Fixture::new();
+    assert!(!fixture.queue.worker_is_due(), "it is idle from now on");
+    assert!(!fixture.add_wakes(), "one event lingers");
+    assert!(fixture.add_wakes(), "two fill the batch");
+}
+
+#[test]
+fn a_busy_worker_is_not_woken() {
+    let mut fixture = Fixture::new();
+    for _ in 0..4 {
+        assert!(!fixture.add_wakes(), "it was not idle yet");
+    }
+    assert!(fixture.queue.worker_is_due());
+    assert!(!fixture.add_wakes());
+    assert!(!fixture.queue.press(ClosedBy::Pressure));
+    assert!(!fixture.queue.cut(Arc::default()).wake);
+}
+
+#[test]
+fn an_idle_worker_is_woken_for_a_pressed_batch_and_not_for_an_empty_one() {
+    let mut fixture = Fixture::new();
+    assert!(!fixture.queue.worker_is_due());
+    assert!(!fixture.queue.press(ClosedBy::Linger), "there is none");
+    assert!(!fixture.queue.cut(Arc::default()).wake, "nothing to flush");
+    fixture.add_wakes();
+    assert!(fixture.queue.press(ClosedBy::Linger));
+    assert!(fixture.queue.worker_is_due());
+}
+
+#[test]
+fn a_queue_is_finished_once_it_is_closed_and_empty() {
+    for events in [1, 2] {
+        let mut fixture = Fixture::new();
+        assert!(!fixture.queue.is_finished());
+        for _ in 0..events {
+            fixture.add_wakes();
+        }
+        assert!(!fixture.queue.is_closed());
+        fixture.queue.close();
+        assert!(fixture.queue.is_closed());
+        assert!(!fixture.queue.is_finished(), "a batch waits");
+        fixture.queue.cut(Arc::default());
+        assert!(fixture.queue.take(&mut Todo::default()).is_some());
+        assert!(fixture.queue.is_finished());
+    }
+}
+
+#[test]
+fn only_a_deadline_before_all_others_sets_the_alarm_anew() {
+    let mut fixture = Fixture::new();
+    let now = Instant::now();
+    let second = Duration::from_secs(1);
+    let mut sets = |at| fixture.add(Some(at)).expect("room").change.deadline;
+    assert!(sets(now + second));
+    assert!(!sets(now + second));
+    assert!(!sets(now + 2 * second));
+    assert!(sets(now));
+}
+
+#[test]
+fn a_partition_waits_for_the_total_once_and_only_for_those_who_wait() {
+    let mut fixture = Fixture::used_up();
+    assert_eq!(fixture.add(None), Err(Full));
+    assert_eq!(fixture.waits_for_total(), 0, "it did not wait");
+    let ticket = fixture.wait();
+    assert_eq!(fixture.waits_for_total(), 1);
+    assert!(fixture.queue.cancel(ticket).is_some());
+    fixture.wait();
+    assert_eq!(fixture.waits_for_total(), 1, "it is in the list already");
+}
