@@ -142,3 +142,20 @@ fn a_partition_waits_for_the_total_once_and_only_for_those_who_wait() {
     fixture.wait();
     assert_eq!(fixture.waits_for_total(), 1, "it is in the list already");
 }
+
+#[test]
+fn a_queue_goes_by_the_narrower_of_its_own_limits_and_the_transports() {
+    let mut fixture = Fixture::new();
+    let transport = BatchLimits {
+        bytes: 1000,
+        events: 1,
+    };
+    fixture.queue.set_limits(transport);
+    assert!(fixture.queue.check(1000).is_ok());
+    assert!(fixture.queue.check(1001).is_err());
+    assert_eq!(fixture.add(None).expect("room").change.closed, 1);
+    fixture.queue.set_limits(BatchLimits::STANDARD);
+    assert!(fixture.queue.check(1001).is_ok());
+    assert_eq!(fixture.add(None).expect("room").change.closed, 0);
+    assert_eq!(fixture.add(None).expect("room").change.closed, 2);
+}
