@@ -164,11 +164,12 @@ impl PartitionQueue {
     #[inline]
     pub(super) fn make_way(&mut self, arrival: &Arrival, todo: &mut Todo) -> bool {
         let closed = self.batches.make_way(arrival.size);
-        if closed > 0 {
-            todo.change.closed = closed;
-            todo.wake |= self.wakes();
+        if closed == 0 {
+            return false;
         }
-        closed > 0
+        todo.change.closed = closed;
+        todo.wake |= self.wakes();
+        true
     }
 
     /// Takes an event whose room was reserved.

@@ -159,3 +159,16 @@ fn a_queue_goes_by_the_narrower_of_its_own_limits_and_the_transports() {
     assert_eq!(fixture.add(None).expect("room").change.closed, 0);
     assert_eq!(fixture.add(None).expect("room").change.closed, 2);
 }
+
+#[test]
+fn an_event_that_fits_no_more_closes_the_open_batch_and_wakes_the_worker() {
+    let mut fixture = Fixture::new();
+    fixture.add_wakes();
+    assert!(!fixture.queue.worker_is_due());
+    let mut todo = Todo::default();
+    let event = |body: usize| Arrival::new(EventData::new(vec![0; body]), false);
+    assert!(!fixture.queue.make_way(&event(1), &mut todo));
+    assert_eq!(todo, Todo::default(), "it fits");
+    assert!(fixture.queue.make_way(&event(1 << 20), &mut todo));
+    assert_eq!((todo.change.closed, todo.wake), (1, true));
+}
