@@ -11,6 +11,10 @@ const PLENTY: Cost = Cost {
     bytes: 1 << 20,
 };
 
+fn arrival() -> Arrival {
+    Arrival::new(EventData::new("x"), false)
+}
+
 /// The first of two partitions, with batches of two events.
 struct Fixture {
     queue: PartitionQueue,
@@ -19,6 +23,10 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with_total(PLENTY)
+    }
+
+    fn with_total(total: Cost) -> Self {
         let options = QueueOptions {
             bound: PLENTY,
             batch_limits: BatchLimits {
@@ -29,7 +37,7 @@ impl Fixture {
         };
         Self {
             queue: PartitionQueue::new(0, options, Arc::default(), Arc::default()),
-            total: Mutex::new(TotalBudget::new(PLENTY, PLENTY, 2)),
+            total: Mutex::new(TotalBudget::new(total, PLENTY, 2)),
         }
     }
 
@@ -42,7 +50,7 @@ impl Fixture {
 
     fn add(&mut self, deadline: Option<Instant>) -> Result<Todo, Full> {
         let mut todo = Todo::default();
-        let mut arrival = Arrival::new(EventData::new("x"), false);
+        let mut arrival = arrival();
         arrival.deadline = deadline;
         let accepted = self.queue.accept(&mut arrival, &self.total, &mut todo);
         accepted.map(|()| todo)
@@ -63,6 +71,18 @@ impl Fixture {
         let (total, todo) = (&self.total, &mut Todo::default());
         let waits = self.queue.reserve_or_wait(waiter, total, todo);
         waits.err().expect("there is no room")
+    }
+
+    /// Reserves room for one event after the other, until there is none; returns what
+    /// that asks for.
+    fn fill_up(&mut self) -> Todo {
+        loop {
+            let mut todo = Todo::default();
+            let cost = arrival().cost();
+            if self.queue.reserve(cost, &self.total, &mut todo).is_err() {
+                return todo;
+            }
+        }
     }
 
     fn waits_for_total(&self) -> usize {
@@ -171,4 +191,30 @@ fn an_event_that_fits_no_more_closes_the_open_batch_and_wakes_the_worker() {
     assert_eq!(todo, Todo::default(), "it fits");
     assert!(fixture.queue.make_way(&event(1 << 20), &mut todo));
     assert_eq!((todo.change.closed, todo.wake), (1, true));
+}
+
+#[test]
+fn whoever_finds_no_room_lets_the_open_batch_go_and_wakes_the_worker() {
+    let ample = PLENTY.saturating_add(PLENTY).saturating_add(PLENTY);
+    for (total, pressure) in [(ample, Pressure::None), (PLENTY, Pressure::All)] {
+        let mut fixture = Fixture::with_total(total);
+        fixture.add_wakes();
+        assert!(!fixture.queue.worker_is_due());
+        let todo = fixture.fill_up();
+        assert_eq!((todo.wake, todo.pressure), (true, pressure));
+        assert!(fixture.queue.worker_is_due());
+    }
+}
+
+#[test]
+fn whoever_comes_while_others_wait_lets_the_open_batch_go_and_wakes_the_worker() {
+    let mut fixture = Fixture::new();
+    fixture.fill_up();
+    fixture.wait();
+    assert!(!fixture.queue.worker_is_due());
+    let (mut todo, mut arrival) = (Todo::default(), arrival());
+    fixture.queue.accept_reserved(&mut arrival, &mut todo);
+    assert!(todo.wake, "with a permit");
+    assert!(fixture.fill_up().wake, "without");
+    assert!(fixture.queue.worker_is_due());
 }
