@@ -76,13 +76,13 @@ impl Fixture {
     /// Reserves room for one event after the other, until there is none; returns what
     /// that asks for.
     fn fill_up(&mut self) -> Todo {
-        loop {
+        let cost = arrival().cost();
+        let full = (0..=PLENTY.events).find_map(|_| {
             let mut todo = Todo::default();
-            let cost = arrival().cost();
-            if self.queue.reserve(cost, &self.total, &mut todo).is_err() {
-                return todo;
-            }
-        }
+            let reserved = self.queue.reserve(cost, &self.total, &mut todo);
+            reserved.err().map(|Full| todo)
+        });
+        full.expect("a bound")
     }
 
     fn waits_for_total(&self) -> usize {
