@@ -218,3 +218,18 @@ fn whoever_comes_while_others_wait_lets_the_open_batch_go_and_wakes_the_worker()
     assert!(fixture.fill_up().wake, "without");
     assert!(fixture.queue.worker_is_due());
 }
+
+#[test]
+fn an_event_that_does_not_fit_beside_others_begins_the_next_batch() {
+    let mut fixture = Fixture::new();
+    let size = arrival().size;
+    fixture.queue.set_limits(BatchLimits {
+        bytes: 2 * size - 1,
+        events: 2,
+    });
+    assert_eq!(fixture.add(None).expect("room").change.closed, 0);
+    let change = fixture.add(None).expect("room").change;
+    assert_eq!((change.closed, change.opened), (1, Some(2)));
+    let batch = fixture.queue.take(&mut Todo::default()).expect("a batch");
+    assert_eq!(batch.encoded_size, size);
+}
