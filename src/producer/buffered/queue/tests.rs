@@ -233,3 +233,15 @@ fn an_event_that_does_not_fit_beside_others_begins_the_next_batch() {
     let batch = fixture.queue.take(&mut Todo::default()).expect("a batch");
     assert_eq!(batch.encoded_size, size);
 }
+
+#[test]
+fn a_batch_that_was_pressed_and_expired_does_not_press_the_next_one() {
+    let mut fixture = Fixture::new();
+    let now = Instant::now();
+    fixture.add(Some(now)).expect("room");
+    fixture.queue.press(ClosedBy::Pressure);
+    assert!(fixture.queue.worker_is_due());
+    assert_eq!(fixture.queue.expire(now).len(), 1);
+    fixture.add_wakes();
+    assert!(!fixture.queue.worker_is_due(), "the next one lingers");
+}
