@@ -71,6 +71,10 @@ pub enum ErrorKind {
     OwnershipLost(OwnershipLostReason),
     /// A write of an older generation was refused.
     Fenced,
+    /// A store of checkpoints or owners cannot be reached, or cannot do its work.
+    StoreUnavailable,
+    /// A checkpoint is no position, or what is stored cannot be understood.
+    CorruptCheckpoint,
     /// The buffer is full and its policy is not to wait.
     BufferFull,
     /// A batch costs more than the limiter's burst and could never pass.
@@ -220,6 +224,7 @@ impl Error {
                 | ErrorKind::Disconnected
                 | ErrorKind::Timeout
                 | ErrorKind::NotAcknowledged
+                | ErrorKind::StoreUnavailable
         )
     }
 

@@ -190,6 +190,8 @@ pub(crate) fn error_type(error: &Error) -> &'static str {
         ErrorKind::OwnershipRefused(_) => "ownership_refused",
         ErrorKind::OwnershipLost(_) => "ownership_lost",
         ErrorKind::Fenced => "fenced",
+        ErrorKind::StoreUnavailable => "store_unavailable",
+        ErrorKind::CorruptCheckpoint => "corrupt_checkpoint",
         ErrorKind::BufferFull => "buffer_full",
         ErrorKind::CostExceedsBurst { .. } => "cost_exceeds_burst",
         ErrorKind::NotAcknowledged => "not_acknowledged",

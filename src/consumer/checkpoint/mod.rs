@@ -1,0 +1,27 @@
+//! How far a consumer group has come, and who owns its partitions: the stores.
+//!
+//! Two ports, which one store may implement both:
+//!
+//! - [`CheckpointStore`] keeps a [`Checkpoint`] per partition, and refuses to take
+//!   one of an owner that was followed by another;
+//! - [`OwnershipStore`] keeps who owns a partition, and hands each owner a
+//!   generation higher than any before it.
+//!
+//! ```text
+//!  owner A ── claim ──▶ 7 ── fence(7), checkpoint 100 ✓ ─────────── checkpoint 150 ✗ Fenced
+//!  owner B ─────────────────────── claim ──▶ 8 ── fence(8) ──▶ 100 ── checkpoint 120 ✓
+//! ```
+//!
+//! From the moment that B has fenced the partition, nothing of A is written any
+//! more, however late it comes: A's progress cannot overwrite B's.
+//!
+//! A checkpoint never goes back. [`reset`](CheckpointStore::reset) is the only way:
+//! a deliberate rewind, or a hub that was created anew.
+
+mod ownership;
+mod scope;
+mod store;
+
+pub use ownership::{Ownership, OwnershipStore};
+pub use scope::ConsumerScope;
+pub use store::{Checkpoint, CheckpointStore};
