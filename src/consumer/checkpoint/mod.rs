@@ -18,10 +18,13 @@
 //! A checkpoint never goes back. [`reset`](CheckpointStore::reset) is the only way:
 //! a deliberate rewind, or a hub that was created anew.
 
+mod memory;
 mod ownership;
+mod record;
 mod scope;
 mod store;
 
+pub use memory::MemoryStore;
 pub use ownership::{Ownership, OwnershipStore};
 pub use scope::ConsumerScope;
 pub use store::{Checkpoint, CheckpointStore};

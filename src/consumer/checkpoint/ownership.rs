@@ -43,7 +43,7 @@ pub trait OwnershipStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidOptions`](crate::ErrorKind::InvalidOptions) if the name
-    /// is empty.
+    /// is empty or longer than 1024 bytes.
     ///
     /// # Cancel safety
     /// When the future is dropped, the claim was made or was not.

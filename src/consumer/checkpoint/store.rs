@@ -13,7 +13,8 @@ use crate::partition::PartitionId;
 pub struct Checkpoint {
     /// The sequence number of the last event that is done.
     pub sequence_number: i64,
-    /// Its offset, opaque, where it is known: other SDKs go by it.
+    /// Its offset, opaque, where it is known: other SDKs go by it. From 1 to 1024
+    /// bytes.
     pub offset: Option<String>,
 }
 
@@ -68,8 +69,8 @@ pub trait CheckpointStore: fmt::Debug + Send + Sync + 'static {
     /// - [`ErrorKind::InvalidPosition`](crate::ErrorKind::InvalidPosition) if it
     ///   would go back: what is stored stays;
     /// - [`ErrorKind::CorruptCheckpoint`](crate::ErrorKind::CorruptCheckpoint) if
-    ///   it is no position (a negative number), or what is stored cannot be
-    ///   understood: what is stored stays.
+    ///   it is no position (a negative number, an offset that is empty or too
+    ///   long), or what is stored cannot be understood: what is stored stays.
     ///
     /// # Cancel safety
     /// When the future is dropped, it is stored whole or not at all.
