@@ -18,12 +18,14 @@
 //! A checkpoint never goes back. [`reset`](CheckpointStore::reset) is the only way:
 //! a deliberate rewind, or a hub that was created anew.
 
+pub mod file;
 mod memory;
 mod ownership;
 mod record;
 mod scope;
 mod store;
 
+pub use file::{FileStore, FileStoreOptions};
 pub use memory::MemoryStore;
 pub use ownership::{Ownership, OwnershipStore};
 pub use scope::ConsumerScope;

@@ -1,0 +1,237 @@
+//! The store: both ports over files.
+
+use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use tokio::task::spawn_blocking;
+
+use super::disk;
+use super::options::FileStoreOptions;
+use super::record_file::RecordFile;
+use crate::consumer::checkpoint::ownership::{Ownership, OwnershipStore};
+use crate::consumer::checkpoint::record::{Change, Place, Record};
+use crate::consumer::checkpoint::scope::ConsumerScope;
+use crate::consumer::checkpoint::store::{Checkpoint, CheckpointStore};
+use crate::error::{Error, ErrorKind};
+use crate::partition::PartitionId;
+
+/// A store in a directory, shared by all processes of the machine that open it.
+///
+/// What it has told to be stored outlasts a crash of the process and of the
+/// machine. Its [module](self) tells what is in the files. A clone is the same
+/// store.
+///
+/// Files are read and written on tokio's threads for blocking work. A change waits
+/// for other processes at the same record, at most for
+/// [`with_lock_timeout`](FileStoreOptions::with_lock_timeout); a read waits for
+/// nobody.
+///
+/// # Cancel safety
+/// When the future of a change is dropped, the change is made or is not, and it
+/// does not come after a later one: a file may still be renamed when the future is
+/// gone, but later changes wait for that.
+///
+/// # Examples
+/// ```
+/// use eventhubs_flow::PartitionId;
+/// use eventhubs_flow::consumer::checkpoint::{
+///     Checkpoint, CheckpointStore, ConsumerScope, FileStore, OwnershipStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), eventhubs_flow::Error> {
+/// # let directory = std::env::temp_dir().join(format!("eventhubs-flow-{}", std::process::id()));
+/// let scope = ConsumerScope::new("ns.servicebus.windows.net", "eh1", "$Default");
+/// let partition = PartitionId::new(0);
+///
+/// let store = FileStore::open(&directory).await?;
+/// let generation = store.claim(&scope, partition, "worker-1").await?;
+/// let checkpoint = Checkpoint { sequence_number: 100, offset: None };
+/// store.store(&scope, partition, generation, &checkpoint).await?;
+///
+/// // Another process, or this one when it runs again.
+/// let store = FileStore::open(&directory).await?;
+/// assert_eq!(store.checkpoint(&scope, partition).await?, Some(checkpoint));
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    root: Arc<Path>,
+    options: FileStoreOptions,
+}
+
+impl FileStore {
+    /// Opens the store in a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StoreUnavailable`] if there is no such directory and it cannot
+    /// be made.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the directory may have been made.
+    pub async fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(directory, FileStoreOptions::default()).await
+    }
+
+    /// Opens the store in a directory as the options say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    /// As [`open`](Self::open).
+    pub async fn open_with(
+        directory: impl AsRef<Path>,
+        options: FileStoreOptions,
+    ) -> Result<Self, Error> {
+        let directory = directory.as_ref().to_owned();
+        let root = blocking(move || open(&directory)).await?.into();
+        Ok(Self { root, options })
+    }
+
+    fn file(&self, scope: &ConsumerScope, partition: PartitionId) -> RecordFile {
+        RecordFile::new(&self.root, Place::new(scope, partition))
+    }
+
+    async fn record(&self, scope: &ConsumerScope, partition: PartitionId) -> Result<Record, Error> {
+        let file = self.file(scope, partition);
+        blocking(move || file.read()).await
+    }
+
+    async fn change(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        change: Change,
+    ) -> Result<Record, Error> {
+        let file = self.file(scope, partition);
+        let lock_timeout = self.options.lock_timeout;
+        let asked = Asked::default();
+        let gone = Arc::clone(&asked.gone);
+        blocking(move || {
+            let is_abandoned = || gone.load(Ordering::Acquire);
+            file.change(&change, lock_timeout, &is_abandoned)
+        })
+        .await
+    }
+}
+
+/// Whoever waits for a change, until it is dropped.
+#[derive(Default)]
+struct Asked {
+    gone: Arc<AtomicBool>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.gone.store(true, Ordering::Release);
+    }
+}
+
+/// Does something that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        let message = format!("the runtime has not done the work with files: {error}");
+        Err(Error::new(ErrorKind::StoreUnavailable, message).with_source(error))
+    })
+}
+
+fn open(directory: &Path) -> Result<PathBuf, Error> {
+    // The process may change its current directory later.
+    let root = absolute(directory).and_then(|root| {
+        disk::create_folders(&root)?;
+        Ok(root)
+    });
+    root.map_err(|error| {
+        let message = format!("cannot open the store {}: {error}", directory.display());
+        Error::new(ErrorKind::StoreUnavailable, message).with_source(error)
+    })
+}
+
+#[async_trait]
+impl CheckpointStore for FileStore {
+    async fn checkpoint(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+    ) -> Result<Option<Checkpoint>, Error> {
+        Ok(self.record(scope, partition).await?.checkpoint)
+    }
+
+    async fn fence(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        generation: u64,
+    ) -> Result<Option<Checkpoint>, Error> {
+        let fenced = self
+            .change(scope, partition, Change::Fence(generation))
+            .await?;
+        Ok(fenced.checkpoint)
+    }
+
+    async fn store(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        generation: u64,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), Error> {
+        let change = Change::Store(generation, checkpoint.clone());
+        self.change(scope, partition, change).await.map(drop)
+    }
+
+    async fn reset(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        generation: u64,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<(), Error> {
+        let change = Change::Reset(generation, checkpoint.cloned());
+        self.change(scope, partition, change).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl OwnershipStore for FileStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn ownership(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+    ) -> Result<Option<Ownership>, Error> {
+        Ok(self.record(scope, partition).await?.ownership())
+    }
+
+    async fn claim(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        owner: &str,
+    ) -> Result<u64, Error> {
+        let claimed = self
+            .change(scope, partition, Change::Claim(owner.to_owned()))
+            .await?;
+        Ok(claimed.claimed)
+    }
+
+    async fn release(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        generation: u64,
+    ) -> Result<(), Error> {
+        let change = Change::Release(generation);
+        self.change(scope, partition, change).await.map(drop)
+    }
+}
