@@ -19,6 +19,7 @@
 //! a deliberate rewind, or a hub that was created anew.
 
 pub mod file;
+mod forward;
 mod memory;
 mod ownership;
 mod record;
