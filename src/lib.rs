@@ -49,6 +49,8 @@ mod readme {}
 mod batch;
 mod connection_string;
 pub mod consumer;
+#[cfg(feature = "contract")]
+mod contract;
 #[cfg(feature = "amqp")]
 mod credential;
 mod encoding;

@@ -1,8 +1,9 @@
 //! Cancelling: every future is dropped after every number of polls. All goes on,
 //! and nothing has happened by half.
 
-use super::harness::{Harness, Verdict};
+use super::harness::Harness;
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::partition::PartitionId;
 use crate::transport::{
     ReceiverOptions, StartPosition, TransportConsumer, TransportManagement, TransportProducer,

@@ -2,8 +2,9 @@
 
 use futures::future::join_all;
 
-use super::harness::{Harness, Outcome, Verdict};
+use super::harness::{Harness, Outcome};
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::error::ErrorKind;
 use crate::transport::{ReceiverOptions, StartPosition, TransportConsumer, TransportProducer};
 

@@ -1,11 +1,11 @@
 //! What a transport's author provides.
 
-use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::contract::Guard;
 use crate::event::ReceivedEvent;
 use crate::transport::{TransportConsumer, TransportProducer};
 
@@ -65,34 +65,4 @@ pub enum Outcome {
     Stalled,
     /// The connection of every open receiver breaks, at once.
     ReceiversLost,
-}
-
-/// Keeps what was provoked going until it is dropped.
-#[must_use = "what was provoked is over when its guard is dropped"]
-pub struct Guard {
-    _undo: Box<dyn Any + Send>,
-}
-
-impl Guard {
-    /// A guard that drops `undo` when it is dropped.
-    pub fn new(undo: impl Any + Send) -> Self {
-        let _undo = Box::new(undo);
-        Self { _undo }
-    }
-}
-
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").finish_non_exhaustive()
-    }
-}
-
-/// How a check ended that did not panic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a check that was skipped has shown nothing"]
-pub enum Verdict {
-    /// The transport keeps it.
-    Held,
-    /// The harness cannot provoke or tell what the check needs.
-    Skipped,
 }

@@ -1,12 +1,11 @@
 //! What several checks share.
 
-use std::future::{Future, poll_fn};
 use std::num::NonZeroU32;
-use std::task::Poll;
 
 use bytes::Bytes;
 
 use crate::batch::{BatchLimits, EventBatch};
+pub(super) use crate::contract::{assert_kind, more_and_more_polls, polled};
 use crate::error::{Error, ErrorKind, SendBatchError};
 use crate::event::{EventData, ReceivedEvent};
 use crate::partition::{PartitionId, Target};
@@ -24,9 +23,6 @@ pub(super) const MANY: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
 
 /// More attempts than a receiver takes to go in the background.
 const MOST_ATTEMPTS: usize = 10_000;
-
-/// More polls than any future of a transport needs.
-const MOST_POLLS: usize = 1000;
 
 /// A batch without limits: those of the transport are what is tested.
 pub(super) fn batch<B: Into<Bytes>>(
@@ -72,19 +68,6 @@ pub(super) async fn refused(producer: &dyn TransportProducer, batch: EventBatch)
     assert_eq!(back, batch, "the batch comes back as it was given");
     error
 }
-
-/// Asserts that an error is of a kind.
-macro_rules! assert_kind {
-    ($error:expr, $pattern:pat) => {{
-        let error: &$crate::Error = &$error;
-        assert!(
-            matches!(error.kind(), $pattern),
-            "expected {}, got {error:?}",
-            stringify!($pattern)
-        );
-    }};
-}
-pub(super) use assert_kind;
 
 pub(super) fn assert_closed(error: &Error) {
     assert_kind!(error, ErrorKind::Closed);
@@ -200,30 +183,4 @@ pub(super) async fn round_trips(management: &(impl TransportManagement + ?Sized)
 pub(super) fn bodies(events: &[ReceivedEvent]) -> Vec<&str> {
     let text = |event| std::str::from_utf8(ReceivedEvent::body(event)).expect("text was sent");
     events.iter().map(text).collect()
-}
-
-/// Polls a future so often, each time when it is woken, and drops it if it is
-/// not done by then.
-pub(super) async fn polled<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = polls;
-    poll_fn(|cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
-
-/// How often to poll, from not at all, until something is done.
-pub(super) fn more_and_more_polls() -> impl Iterator<Item = usize> {
-    (0..MOST_POLLS).chain(std::iter::once_with(|| {
-        panic!("it is not done after {MOST_POLLS} polls")
-    }))
 }

@@ -64,5 +64,6 @@ pub mod receiving;
 mod run;
 pub mod sending;
 
-pub use harness::{Guard, Harness, Outcome, PARTITIONS, Verdict};
-pub use run::{Report, run};
+pub use crate::contract::{Guard, Report, Verdict};
+pub use harness::{Harness, Outcome, PARTITIONS};
+pub use run::run;

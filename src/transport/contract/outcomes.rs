@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::harness::{Harness, Outcome, Verdict};
+use super::harness::{Harness, Outcome};
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::error::{Error, ErrorKind};
 
 /// Sends one batch before, one that meets an outcome, and one after it.

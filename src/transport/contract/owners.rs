@@ -1,7 +1,8 @@
 //! Owner levels: who displaces whom, and what each of them learns.
 
-use super::harness::{Harness, Verdict};
+use super::harness::Harness;
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::error::{EpochConflict, Error, ErrorKind, OwnershipLostReason};
 use crate::transport::{ReceiverOptions, TransportConsumer};
 

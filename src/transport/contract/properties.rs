@@ -1,7 +1,8 @@
 //! What is told of the hub and its partitions.
 
-use super::harness::{Harness, PARTITIONS, Verdict};
+use super::harness::{Harness, PARTITIONS};
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::error::ErrorKind;
 use crate::partition::PartitionId;
 use crate::transport::TransportManagement;

@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::harness::{Harness, Outcome, Verdict};
+use super::harness::{Harness, Outcome};
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::error::ErrorKind;
 use crate::event::{EventData, ReceivedEvent};
 use crate::partition::{PartitionKey, Target};

@@ -2,8 +2,9 @@
 
 use futures::future::join_all;
 
-use super::harness::{Harness, PARTITIONS, Verdict};
+use super::harness::{Harness, PARTITIONS};
 use super::kit::*;
+use crate::contract::Verdict;
 use crate::error::ErrorKind;
 use crate::partition::{PartitionId, PartitionKey, Target};
 use crate::transport::TransportProducer;
