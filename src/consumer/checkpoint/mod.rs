@@ -17,7 +17,13 @@
 //!
 //! A checkpoint never goes back. [`reset`](CheckpointStore::reset) is the only way:
 //! a deliberate rewind, or a hub that was created anew.
+//!
+//! [`MemoryStore`] is for tests and for one process, [`FileStore`] for the processes
+//! of one machine. A store of your own is tested by the checks of `contract`, under
+//! the feature of that name.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod file;
 mod forward;
 mod memory;
