@@ -176,7 +176,9 @@ impl EventHub {
         AmqpConsumer::new(Arc::clone(&self.connection))
     }
 
-    /// An epoch-safe consumer: see [`EpochSafeConsumer::open`].
+    /// An epoch-safe consumer: see [`EpochSafeConsumer::open`]. A store keeps its
+    /// records under the host that this hub is connected to, unless the options name
+    /// another namespace.
     ///
     /// # Errors
     /// As [`EpochSafeConsumer::open`].
@@ -185,8 +187,10 @@ impl EventHub {
     /// Dropping the future opens nothing.
     pub async fn epoch_safe_consumer(
         &self,
-        options: EpochSafeConsumerOptions,
+        mut options: EpochSafeConsumerOptions,
     ) -> Result<EpochSafeConsumer, Error> {
+        let host = || self.connection.host().to_owned();
+        options.namespace.get_or_insert_with(host);
         EpochSafeConsumer::open(Arc::new(self.consumer()), options).await
     }
 

@@ -32,6 +32,13 @@ impl Backoff {
         asked.map_or(drawn, |asked| asked + drawn)
     }
 
+    /// A wait that is never short: half of the ceiling, and a random part of the
+    /// other half.
+    pub(crate) fn long_delay(&self, failures: u32) -> Duration {
+        let half = self.ceiling(failures) / 2;
+        half + half.mul_f64(fastrand::f64())
+    }
+
     fn ceiling(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1);
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
@@ -56,6 +63,15 @@ mod tests {
         ] {
             assert_eq!(backoff.ceiling(failures), Duration::from_millis(millis));
         }
+    }
+
+    #[test]
+    fn a_long_wait_is_at_least_half_of_the_ceiling() {
+        let backoff = Backoff::default();
+        let half = backoff.ceiling(3) / 2;
+        let delays: Vec<_> = (0..100).map(|_| backoff.long_delay(3)).collect();
+        assert!(delays.iter().all(|delay| (half..2 * half).contains(delay)));
+        assert!(delays.iter().any(|delay| delay != &delays[0]), "random");
     }
 
     #[test]

@@ -62,13 +62,37 @@
 //! when an [`acquire`](crate::producer::rate_limited::RateLimiter::acquire) has
 //! waited, at a refusal and at a change of the limit.
 //!
+//! Those of an epoch-safe consumer have the labels hub, consumer group and
+//! partition:
+//!
+//! | name | kind, unit | what | more labels |
+//! |---|---|---|---|
+//! | [`CONSUMED_MESSAGES`] | counter, {message} | events received; of OpenTelemetry, as is the next | operation |
+//! | [`OPERATION_DURATION`] | histogram, s | what writing a checkpoint took | operation, operation type, error |
+//! | [`LAG_EVENTS`] | gauge, {event} | events in the hub after the last one yielded | |
+//! | [`LAG`] | gauge, s | how long ago the events being yielded were stored | |
+//! | [`CREDIT`] | gauge, {event} | events that may be under way | |
+//! | [`PREFETCHED_EVENTS`] | gauge, {event} | events fetched and not yielded | |
+//! | [`PREFETCHED_BYTES`] | gauge, By | their encoded bytes | |
+//! | [`GENERATION`] | gauge | the generation that owns the partition, 0 for none | |
+//! | [`UNACKNOWLEDGED`] | gauge, {event} | events yielded, from the first not acknowledged on | |
+//! | [`CHECKPOINT_AGE`] | gauge, s | how long ago the last checkpoint was stored | |
+//! | [`THEFTS`] | counter, {theft} | how often another receiver took the partition | |
+//! | [`REFUSALS`] | counter, {refusal} | how often another receiver stood in the way | |
+//! | [`INTERRUPTIONS`] | counter, {fault} | other faults of opening and receiving | error |
+//!
+//! The gauges are set when events come, when a partition is opened or fails, and
+//! twice in each liveness time-out.
+//!
 //! # Labels
 //! | label | what |
 //! |---|---|
 //! | [`SYSTEM`] | always [`EVENT_HUBS`]; on all that have a hub |
 //! | [`DESTINATION_NAME`] | the hub |
 //! | [`DESTINATION_PARTITION_ID`] | the partition, a decimal number |
-//! | [`OPERATION_NAME`], [`OPERATION_TYPE`] | always `send` |
+//! | [`CONSUMER_GROUP_NAME`] | the consumer group |
+//! | [`OPERATION_NAME`] | `send`, `receive` or `checkpoint` |
+//! | [`OPERATION_TYPE`] | `send` or `settle` |
 //! | [`ERROR_TYPE`] | the [`ErrorKind`], such as `timeout`; absent where an attempt was accepted |
 //! | [`NAME`] | the name of the producer or the limiter, `default` unless it was given one |
 //! | [`CLOSED_BY`] | `full`, `linger`, `pressure`, `flush` or `close` |
@@ -94,6 +118,30 @@ use crate::producer::buffered::shield::shielded;
 pub const SENT_MESSAGES: &str = "messaging.client.sent.messages";
 /// What an attempt to send took, in seconds.
 pub const OPERATION_DURATION: &str = "messaging.client.operation.duration";
+/// Events received.
+pub const CONSUMED_MESSAGES: &str = "messaging.client.consumed.messages";
+/// Events in the hub after the last one that was yielded.
+pub const LAG_EVENTS: &str = "eventhubs_flow.consumer.lag_events";
+/// How long ago the events that are being yielded were stored, in seconds.
+pub const LAG: &str = "eventhubs_flow.consumer.lag";
+/// Events that may be under way.
+pub const CREDIT: &str = "eventhubs_flow.consumer.credit";
+/// Events that were fetched and not yielded.
+pub const PREFETCHED_EVENTS: &str = "eventhubs_flow.consumer.prefetched_events";
+/// Encoded bytes that were fetched and not yielded.
+pub const PREFETCHED_BYTES: &str = "eventhubs_flow.consumer.prefetched_bytes";
+/// The generation that owns a partition.
+pub const GENERATION: &str = "eventhubs_flow.consumer.generation";
+/// Events that were yielded, from the first that is not acknowledged on.
+pub const UNACKNOWLEDGED: &str = "eventhubs_flow.consumer.unacknowledged";
+/// How long ago the last checkpoint was stored, in seconds.
+pub const CHECKPOINT_AGE: &str = "eventhubs_flow.consumer.checkpoint_age";
+/// How often another receiver took a partition.
+pub const THEFTS: &str = "eventhubs_flow.consumer.thefts";
+/// How often another receiver stood in the way.
+pub const REFUSALS: &str = "eventhubs_flow.consumer.refusals";
+/// Other faults of opening and receiving.
+pub const INTERRUPTIONS: &str = "eventhubs_flow.consumer.interruptions";
 /// Room taken in a buffer, in events.
 pub const BUFFER_EVENTS: &str = "eventhubs_flow.buffer.events";
 /// Room taken in a buffer, in bytes.
@@ -143,6 +191,8 @@ pub const EVENT_HUBS: &str = "eventhubs";
 pub const DESTINATION_NAME: &str = "messaging.destination.name";
 /// The label with the partition.
 pub const DESTINATION_PARTITION_ID: &str = "messaging.destination.partition.id";
+/// The label with the consumer group.
+pub const CONSUMER_GROUP_NAME: &str = "messaging.consumer.group.name";
 /// The label with what was done.
 pub const OPERATION_NAME: &str = "messaging.operation.name";
 /// The label with the kind of what was done.
@@ -158,6 +208,12 @@ pub const OUTCOME: &str = "eventhubs_flow.outcome";
 
 /// The value of [`OPERATION_NAME`] and [`OPERATION_TYPE`].
 pub(crate) const SEND: &str = "send";
+
+/// Values of [`OPERATION_NAME`].
+pub(crate) const RECEIVE: &str = "receive";
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// A value of [`OPERATION_TYPE`].
+pub(crate) const SETTLE: &str = "settle";
 
 /// The labels of all that is about a hub.
 pub(crate) fn hub_labels(hub: &Arc<str>) -> Vec<Label> {
@@ -231,7 +287,7 @@ pub(crate) fn describe_producer() {
     histogram!(
         OPERATION_DURATION,
         Unit::Seconds,
-        "What an attempt to send took"
+        "What an attempt to send, or a checkpoint, took"
     );
     gauge!(
         BUFFER_EVENTS,
@@ -298,5 +354,44 @@ pub(crate) fn describe_limiter() {
         RATE_THROTTLED,
         Unit::Count,
         "Refusals that the limiter was told of"
+    );
+}
+
+/// Tells the recorder units and meanings of a consumer's metrics.
+pub(crate) fn describe_consumer() {
+    use metrics::describe_histogram as histogram;
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    counter!(CONSUMED_MESSAGES, Unit::Count, "Events received");
+    histogram!(
+        OPERATION_DURATION,
+        Unit::Seconds,
+        "What an attempt to send, or a checkpoint, took"
+    );
+    gauge!(LAG_EVENTS, Unit::Count, "Events after the last one yielded");
+    gauge!(LAG, Unit::Seconds, "Age of the events being yielded");
+    gauge!(CREDIT, Unit::Count, "Events that may be under way");
+    gauge!(
+        PREFETCHED_EVENTS,
+        Unit::Count,
+        "Events fetched and not yielded"
+    );
+    gauge!(
+        PREFETCHED_BYTES,
+        Unit::Bytes,
+        "Encoded bytes fetched and not yielded"
+    );
+    gauge!(GENERATION, Unit::Count, "The generation that owns it");
+    gauge!(
+        UNACKNOWLEDGED,
+        Unit::Count,
+        "Events yielded, from the first not acknowledged on"
+    );
+    gauge!(CHECKPOINT_AGE, Unit::Seconds, "Age of the last checkpoint");
+    counter!(THEFTS, Unit::Count, "Takeovers by another receiver");
+    counter!(REFUSALS, Unit::Count, "Refusals for another receiver");
+    counter!(
+        INTERRUPTIONS,
+        Unit::Count,
+        "Other faults of opening and receiving"
     );
 }

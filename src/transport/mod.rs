@@ -18,6 +18,7 @@
 
 #[cfg(feature = "amqp")]
 pub(crate) mod amqp;
+pub(crate) mod conflict;
 mod consumer;
 #[cfg(feature = "contract")]
 pub mod contract;

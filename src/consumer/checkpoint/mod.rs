@@ -31,9 +31,11 @@ mod ownership;
 mod record;
 mod scope;
 mod store;
+mod watermark;
 
 pub use file::{FileStore, FileStoreOptions};
 pub use memory::MemoryStore;
 pub use ownership::{Ownership, OwnershipStore};
 pub use scope::ConsumerScope;
 pub use store::{Checkpoint, CheckpointStore};
+pub(crate) use watermark::Watermark;

@@ -1,4 +1,4 @@
-//! What the pumps have fetched and the stream has not yielded yet.
+//! What the pumps have fetched and the streams have not yielded yet.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -10,14 +10,16 @@ use tokio::sync::Notify;
 
 use super::credit::{Credit, Load};
 use super::cursor::Cursor;
+use super::lane::{Change, Lane};
 use crate::error::Error;
 use crate::event::ReceivedEvent;
+use crate::partition::PartitionId;
 use crate::sync::{Mutex, lock};
 
 /// Events of one delivery of one partition.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    pub(super) slot: usize,
+    pub(super) lane: Arc<Lane>,
     pub(super) generation: u64,
     pub(super) cursor: Arc<Cursor>,
     pub(super) events: vec::IntoIter<ReceivedEvent>,
@@ -25,7 +27,7 @@ pub(super) struct Chunk {
     pub(super) load: Load,
 }
 
-/// What the stream takes next.
+/// What a stream takes next.
 #[derive(Debug)]
 pub(super) enum Item {
     Chunk(Chunk),
@@ -33,70 +35,121 @@ pub(super) enum Item {
     End(Error),
 }
 
-/// One slot per partition, read in turn.
+/// One slot per partition; one stream reads them in turn, or each has a stream of
+/// its own.
 #[derive(Debug)]
 pub(super) struct Buffer {
     bounds: Load,
     state: Mutex<State>,
-    /// Per slot: room was made.
-    room: Box<[Notify]>,
-}
-
-#[derive(Debug)]
-struct State {
-    slots: Vec<Slot>,
-    /// The slots that have something, each once.
-    turns: VecDeque<usize>,
-    /// Slots that have not ended.
-    live: u64,
-    reader: Option<Waker>,
 }
 
 #[derive(Debug, Default)]
+struct State {
+    slots: Vec<Slot>,
+    /// The slots that have something to yield, each once.
+    turns: VecDeque<usize>,
+    /// Slots that have not ended.
+    live: u64,
+    /// Who reads them in turn.
+    reader: Option<Waker>,
+    /// Nothing is yielded any more.
+    stopped: bool,
+    /// The first slot that [`Buffer::poll_lane`] has not told yet, and who waits
+    /// for it.
+    untold: usize,
+    listener: Option<Waker>,
+}
+
+#[derive(Debug)]
 struct Slot {
+    lane: Arc<Lane>,
     chunks: VecDeque<Chunk>,
     end: Option<Error>,
+    ended: bool,
     /// The chunk that is being yielded counts too.
     held: Load,
     queued: bool,
+    /// Who reads this slot alone.
+    reader: Option<Waker>,
+    /// Room was made.
+    room: Arc<Notify>,
 }
 
 impl Buffer {
-    pub(super) fn new(bounds: Load, slots: usize) -> Self {
-        let state = State {
-            slots: (0..slots).map(|_| Slot::default()).collect(),
-            turns: VecDeque::with_capacity(slots),
-            live: slots as u64,
-            reader: None,
-        };
+    pub(super) fn new(bounds: Load) -> Self {
         Self {
             bounds,
-            state: Mutex::new(state),
-            room: (0..slots).map(|_| Notify::new()).collect(),
+            state: Mutex::default(),
         }
     }
 
-    /// Waits until a slot has room worth asking for, and tells how much.
+    /// Adds a partition, of which no more than so many may be outstanding.
+    pub(super) fn add(&self, partition: PartitionId, most_outstanding: Option<u64>) -> Arc<Lane> {
+        let mut state = lock(&self.state);
+        let lane = Arc::new(Lane::new(state.slots.len(), partition, most_outstanding));
+        state.slots.push(Slot {
+            lane: Arc::clone(&lane),
+            chunks: VecDeque::new(),
+            end: None,
+            ended: false,
+            held: Load::default(),
+            queued: false,
+            reader: None,
+            room: Arc::default(),
+        });
+        if state.stopped {
+            lane.stop();
+        }
+        state.live += 1;
+        let listener = state.listener.take();
+        drop(state);
+        wake(listener);
+        lane
+    }
+
+    /// The partition of a slot.
+    pub(super) fn lane(&self, slot: usize) -> Arc<Lane> {
+        Arc::clone(&lock(&self.state).slots[slot].lane)
+    }
+
+    /// The partitions, those that ended included.
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        let state = lock(&self.state);
+        state
+            .slots
+            .iter()
+            .map(|slot| Arc::clone(&slot.lane))
+            .collect()
+    }
+
+    /// What a slot holds that was not yielded yet.
+    pub(super) fn held(&self, slot: usize) -> Load {
+        lock(&self.state).slots[slot].held
+    }
+
+    /// Waits until a slot has room worth asking for, and tells how much. There is
+    /// none once all has stopped.
     ///
     /// # Cancel safety
     /// Nothing is taken.
     pub(super) async fn room(&self, slot: usize, credit: &Credit) -> NonZeroU32 {
         loop {
             // One pump waits for one slot: a notice that came before is kept.
-            let granted = {
+            let room = {
                 let state = lock(&self.state);
                 let share = self.bounds.share(state.live.max(1));
-                credit.grant(share, state.slots[slot].held)
+                let slot = &state.slots[slot];
+                match credit.grant(share, slot.held) {
+                    Some(granted) if !slot.lane.is_stopped() => return granted,
+                    _ => Arc::clone(&slot.room),
+                }
             };
-            match granted {
-                Some(granted) => return granted,
-                None => self.room[slot].notified().await,
-            }
+            room.notified().await;
         }
     }
 
     pub(super) fn push(&self, chunk: Chunk) {
-        let index = chunk.slot;
+        let index = chunk.lane.slot;
         let mut state = lock(&self.state);
         let slot = &mut state.slots[index];
         slot.held += chunk.load;
@@ -106,40 +159,89 @@ impl Buffer {
         wake(reader);
     }
 
+    /// Takes a chunk back whose lane was blocked while it was being yielded.
+    pub(super) fn put_back(&self, chunk: Chunk) {
+        let index = chunk.lane.slot;
+        let mut state = lock(&self.state);
+        state.slots[index].chunks.push_front(chunk);
+        // Not blocked any more, perhaps.
+        let reader = state.queue(index);
+        drop(state);
+        wake(reader);
+    }
+
+    /// A lane may go on.
+    pub(super) fn unblocked(&self, lane: &Lane, change: Change) {
+        if change == Change::Unblocked {
+            let mut state = lock(&self.state);
+            let reader = state.queue(lane.slot);
+            drop(state);
+            wake(reader);
+        }
+    }
+
     /// Drops what a slot has buffered.
     pub(super) fn discard(&self, slot: usize) {
         lock(&self.state).slots[slot].discard();
     }
 
-    /// Ends a slot with its last word, in place of what it has buffered.
-    pub(super) fn end(&self, index: usize, error: Error) {
+    /// Ends a slot with its last word, if it has one, in place of what it has
+    /// buffered.
+    pub(super) fn end(&self, index: usize, error: Option<Error>) {
         let mut state = lock(&self.state);
-        state.live -= 1;
         let slot = &mut state.slots[index];
+        if std::mem::replace(&mut slot.ended, true) {
+            return;
+        }
         slot.discard();
-        slot.end = Some(error);
-        let reader = state.queue(index);
-        drop(state);
-        wake(reader);
+        slot.end = error;
+        let of_slot = slot.reader.take();
+        state.live -= 1;
+        let reader = state.queue(index).or_else(|| state.reader.take());
         // Each of the others has a larger share now.
-        for room in &self.room {
+        let rooms: Vec<_> = state
+            .slots
+            .iter()
+            .map(|slot| Arc::clone(&slot.room))
+            .collect();
+        let listener = state.listener.take();
+        drop(state);
+        for waker in [of_slot, reader, listener] {
+            wake(waker);
+        }
+        for room in rooms {
             room.notify_one();
         }
+    }
+
+    /// Yields nothing more, and asks for nothing more.
+    pub(super) fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.stopped = true;
+        let mut wakers = vec![state.reader.take(), state.listener.take()];
+        wakers.extend(state.slots.iter_mut().map(Slot::stop));
+        drop(state);
+        wakers.into_iter().for_each(wake);
+    }
+
+    /// Yields nothing more of a slot, and asks for nothing more.
+    pub(super) fn stop_slot(&self, index: usize) {
+        let mut state = lock(&self.state);
+        let reader = state.slots[index].stop();
+        drop(state);
+        wake(reader);
     }
 
     /// What comes next; `None` once all slots have ended.
     pub(super) fn poll_item(&self, context: &mut Context<'_>) -> Poll<Option<Item>> {
         let mut state = lock(&self.state);
+        if state.stopped {
+            return Poll::Ready(None);
+        }
         while let Some(index) = state.turns.pop_front() {
-            let slot = &mut state.slots[index];
-            let item = match slot.chunks.pop_front() {
-                Some(chunk) => Some(Item::Chunk(chunk)),
-                None => slot.end.take().map(Item::End),
-            };
-            slot.queued = !slot.chunks.is_empty() || slot.end.is_some();
-            if slot.queued {
-                state.turns.push_back(index);
-            }
+            state.slots[index].queued = false;
+            let item = state.slots[index].take();
+            state.queue(index);
             // A slot whose chunks were discarded has nothing left.
             if item.is_some() {
                 return Poll::Ready(item);
@@ -148,27 +250,99 @@ impl Buffer {
         if state.live == 0 {
             return Poll::Ready(None);
         }
-        match &mut state.reader {
-            Some(reader) => reader.clone_from(context.waker()),
-            reader => *reader = Some(context.waker().clone()),
+        wait(&mut state.reader, context);
+        Poll::Pending
+    }
+
+    /// What comes next of one slot; `None` once it has ended.
+    pub(super) fn poll_slot(&self, index: usize, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut state = lock(&self.state);
+        let slot = &mut state.slots[index];
+        if slot.lane.is_stopped() {
+            return Poll::Ready(None);
         }
+        if let Some(item) = slot.take() {
+            return Poll::Ready(Some(item));
+        }
+        if slot.ended {
+            return Poll::Ready(None);
+        }
+        wait(&mut slot.reader, context);
+        Poll::Pending
+    }
+
+    /// The next partition that was not told yet; `None` once all have ended.
+    pub(super) fn poll_lane(&self, context: &mut Context<'_>) -> Poll<Option<Arc<Lane>>> {
+        let mut state = lock(&self.state);
+        if let Some(slot) = state.slots.get(state.untold) {
+            let lane = Arc::clone(&slot.lane);
+            state.untold += 1;
+            return Poll::Ready(Some(lane));
+        }
+        if state.stopped || state.live == 0 {
+            return Poll::Ready(None);
+        }
+        wait(&mut state.listener, context);
         Poll::Pending
     }
 
     /// Gives back room that was held.
     pub(super) fn release(&self, slot: usize, load: Load) {
-        lock(&self.state).slots[slot].held -= load;
-        self.room[slot].notify_one();
+        let mut state = lock(&self.state);
+        state.slots[slot].held -= load;
+        let room = Arc::clone(&state.slots[slot].room);
+        drop(state);
+        room.notify_one();
     }
 }
 
 impl State {
-    /// Gives a slot its turn, and takes the reader to wake.
+    /// Gives a slot its turn if it has something to yield, and takes the reader to
+    /// wake.
     fn queue(&mut self, index: usize) -> Option<Waker> {
-        if !std::mem::replace(&mut self.slots[index].queued, true) {
+        let slot = &mut self.slots[index];
+        if !slot.is_ready() {
+            return None;
+        }
+        if !std::mem::replace(&mut slot.queued, true) {
             self.turns.push_back(index);
         }
+        slot.reader.take().or_else(|| self.reader.take())
+    }
+}
+
+impl Slot {
+    fn is_ready(&self) -> bool {
+        self.end.is_some() || !self.chunks.is_empty() && !self.lane.is_blocked()
+    }
+
+    fn take(&mut self) -> Option<Item> {
+        if !self.is_ready() {
+            return None;
+        }
+        match self.chunks.pop_front() {
+            Some(chunk) => Some(Item::Chunk(chunk)),
+            None => self.end.take().map(Item::End),
+        }
+    }
+
+    fn stop(&mut self) -> Option<Waker> {
+        self.lane.stop();
+        self.discard();
         self.reader.take()
+    }
+
+    fn discard(&mut self) {
+        for chunk in self.chunks.drain(..) {
+            self.held -= chunk.load;
+        }
+    }
+}
+
+fn wait(place: &mut Option<Waker>, context: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(context.waker()),
+        place => *place = Some(context.waker().clone()),
     }
 }
 
@@ -176,13 +350,5 @@ impl State {
 fn wake(reader: Option<Waker>) {
     if let Some(reader) = reader {
         reader.wake();
-    }
-}
-
-impl Slot {
-    fn discard(&mut self) {
-        for chunk in self.chunks.drain(..) {
-            self.held -= chunk.load;
-        }
     }
 }

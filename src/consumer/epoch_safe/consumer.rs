@@ -1,29 +1,28 @@
 //! The stream.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-use super::buffer::{Buffer, Chunk, Item};
-use super::credit::Load;
+use super::buffer::Buffer;
+use super::checkpointer::Checkpointer;
+use super::crew::Crew;
+use super::handle::{ConsumerHandle, Shared};
+use super::meters::Meters;
 use super::options::EpochSafeConsumerOptions;
-use super::pump::Pump;
+use super::pumps::Pumps;
+use super::split::Partitions;
+use super::yielding::Yielding;
+use crate::consumer::EventStream;
 use crate::error::Error;
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
-use crate::transport::{ReceiverOptions, TransportConsumer};
-
-/// Room is given back in portions this large: for every event it would cost a
-/// lock each, for every chunk the wire would stand still in between.
-const PORTION: Load = Load {
-    events: 32,
-    bytes: 64 * 1024,
-};
+use crate::transport::TransportConsumer;
 
 /// Reads partitions as a [`Stream`], safe against other receivers.
 ///
@@ -72,13 +71,10 @@ const PORTION: Load = Load {
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct EpochSafeConsumer {
-    buffer: Arc<Buffer>,
-    partitions: Vec<PartitionId>,
-    /// What is being yielded, and how much of it was since room was given back.
-    current: Option<(Chunk, Load)>,
-    /// Ends with the consumer: told to the pumps.
-    closing: watch::Sender<()>,
-    pumps: JoinSet<Result<(), Error>>,
+    yielding: Yielding,
+    shared: Arc<Shared>,
+    pumps: Arc<Pumps>,
+    is_fencing: bool,
 }
 
 impl EpochSafeConsumer {
@@ -90,8 +86,8 @@ impl EpochSafeConsumer {
     /// # Errors
     /// - [`ErrorKind::InvalidPartition`](crate::ErrorKind::InvalidPartition) if
     ///   the hub lacks a partition that the options name;
-    /// - [`ErrorKind::InvalidOptions`](crate::ErrorKind::InvalidOptions) if a
-    ///   level is negative, the name too long, or no partition named;
+    /// - [`ErrorKind::InvalidOptions`](crate::ErrorKind::InvalidOptions) if the
+    ///   options contradict each other; the message says which;
     /// - whatever keeps the service from telling the hub's partitions; one
     ///   attempt.
     ///
@@ -104,119 +100,150 @@ impl EpochSafeConsumer {
         transport: Arc<dyn TransportConsumer>,
         options: EpochSafeConsumerOptions,
     ) -> Result<Self, Error> {
-        let existing = transport.hub_properties().await?.partitions;
-        let partitions = options.resolve(&existing)?;
-        let buffer = Arc::new(Buffer::new(options.bounds(), partitions.len()));
-        let (closing, closed) = watch::channel(());
-        let mut pumps = JoinSet::new();
-        for (slot, &partition) in partitions.iter().enumerate() {
-            let receiver = ReceiverOptions {
-                consumer_group: options.consumer_group.clone(),
-                partition,
-                position: options.position.clone(),
-                owner_level: options.policy.owner_level(),
-                name: Some(options.name.clone()),
-            };
-            let pump = Pump::new(
-                Arc::clone(&transport),
-                receiver,
-                options.policy,
-                Arc::clone(&buffer),
-                slot,
-            );
-            pumps.spawn(pump.run(closed.clone()));
+        let hub = transport.hub_properties().await?;
+        let partitions = options.resolve(&hub.partitions)?;
+        let stores = options.stores_for(&hub.name)?;
+        let is_fencing = stores
+            .as_ref()
+            .is_some_and(|stores| stores.owners.is_shared());
+        let meters = Meters::new(&hub.name, &options.consumer_group);
+        let buffer = Arc::new(Buffer::new(options.bounds()));
+        let checkpointer = Checkpointer::new(Arc::clone(&buffer), stores.clone(), meters.clone());
+        let shared = Shared::new(Arc::clone(&buffer), checkpointer);
+        let pumps = Arc::new(Pumps::default());
+        let crew = Crew {
+            transport,
+            options: Arc::new(options),
+            stores,
+            meters,
+            shared: Arc::clone(&shared),
+        };
+        for partition in partitions {
+            let position = crew.options.position_of(partition).clone();
+            crew.read(&pumps, partition, position);
+        }
+        if crew.options.reads_all() {
+            pumps.start_beside(crew.discover(Arc::downgrade(&pumps)));
         }
         Ok(Self {
-            buffer,
-            partitions,
-            current: None,
-            closing,
+            yielding: Yielding::of_all(buffer),
+            shared,
             pumps,
+            is_fencing,
         })
     }
 
-    /// The partitions that it was opened on, those that ended included.
+    /// The partitions that are or were read, those found later included.
     #[must_use]
-    pub fn partitions(&self) -> &[PartitionId] {
-        &self.partitions
+    pub fn partitions(&self) -> Vec<PartitionId> {
+        self.shared.partitions()
     }
 
     /// Whether generations order the owners of all processes, so that a write
     /// stamped with an old one can be refused anywhere.
     ///
-    /// `false`: without a shared store they count this process only.
+    /// `false` without a store that is
+    /// [shared](crate::consumer::checkpoint::OwnershipStore::is_shared): generations
+    /// count this process only.
     #[must_use]
     pub fn is_fencing(&self) -> bool {
-        false
+        self.is_fencing
     }
 
-    /// Closes the receivers and waits until the service has let go of them.
+    /// Steers and shows the consumer while something else reads it.
+    #[must_use]
+    pub fn handle(&self) -> ConsumerHandle {
+        ConsumerHandle::new(Arc::clone(&self.shared))
+    }
+
+    /// Writes what is acknowledged as checkpoints, in a task beside: a partition's
+    /// once `events` of it are acknowledged and not written, and all at an interval.
+    ///
+    /// A write that fails is tried again after a wait (0.8 s doubling to 60 s, a
+    /// random part of it), with what is acknowledged by then. Reading goes on
+    /// meanwhile, up to
+    /// [`max_unacknowledged`](EpochSafeConsumerOptions::with_max_unacknowledged).
+    ///
+    /// Without a store it does nothing.
+    ///
+    /// # Panics
+    /// If the interval is zero, or outside of a tokio runtime.
+    pub fn checkpoint_every(self, events: NonZeroU32, interval: Duration) -> Self {
+        assert!(
+            !interval.is_zero(),
+            "an interval of zero would write without end"
+        );
+        let shared = Arc::clone(&self.shared);
+        self.pumps.start_beside(async move {
+            shared.checkpointer.keep_writing(events, interval).await;
+        });
+        self
+    }
+
+    /// A stream per partition.
+    ///
+    /// What was fetched is kept, but for the delivery that was being yielded: it is
+    /// put back.
+    pub fn split(self) -> Partitions {
+        let Self {
+            yielding,
+            shared,
+            pumps,
+            ..
+        } = self;
+        yielding.give_back();
+        Partitions::new(shared, pumps)
+    }
+
+    /// Stops, writes what was acknowledged as checkpoints, gives the partitions up
+    /// and waits until the service has let go of them: in this order.
     ///
     /// What was not yielded is dropped; it is still in the hub.
     ///
     /// # Errors
-    /// The first error that a receiver met before or while it was closed; all are
-    /// closed all the same.
+    /// The first error that was met on the way; all of it is tried all the same.
     ///
     /// # Cancel safety
-    /// Dropping the future closes without waiting for the service.
+    /// Dropping the future closes without waiting; a checkpoint may be missing.
     pub async fn close(self) -> Result<(), Error> {
-        let Self {
-            closing, mut pumps, ..
-        } = self;
-        drop(closing);
-        let mut outcome = Ok(());
-        while let Some(closed) = pumps.join_next().await {
-            // A pump that panicked has told so.
-            outcome = outcome.and(closed.unwrap_or(Ok(())));
-        }
-        outcome
+        close(&self.shared, &self.pumps).await
     }
+}
 
-    /// The next event of the chunk at hand, if there is one that may be yielded.
-    fn next_of_current(&mut self) -> Option<ReceivedEvent> {
-        let (chunk, spent) = self.current.as_mut()?;
-        let next = chunk.events.next();
-        let Some(event) = next.filter(|event| chunk.cursor.advance(event.sequence_number())) else {
-            // Read to the end, or revoked: the rest goes with it.
-            self.buffer.release(chunk.slot, chunk.load);
-            self.current = None;
-            return None;
-        };
-        *spent += Load {
-            events: 1,
-            bytes: event.encoded_size() as u64,
-        };
-        if spent.events >= PORTION.events || spent.bytes >= PORTION.bytes {
-            let spent = std::mem::take(spent);
-            chunk.load -= spent;
-            self.buffer.release(chunk.slot, spent);
-        }
-        Some(event.with_generation(chunk.generation))
-    }
+pub(super) async fn close(shared: &Shared, pumps: &Pumps) -> Result<(), Error> {
+    shared.buffer.stop();
+    pumps.end_beside();
+    let written = shared.checkpointer.write_all().await;
+    let closed = pumps.close_all().await;
+    written.and(closed)
 }
 
 impl Stream for EpochSafeConsumer {
     type Item = Result<ReceivedEvent, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if let Some(event) = self.next_of_current() {
-                return Poll::Ready(Some(Ok(event)));
-            }
-            match ready!(self.buffer.poll_item(context)) {
-                Some(Item::Chunk(chunk)) => self.current = Some((chunk, Load::default())),
-                Some(Item::End(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
+        self.yielding.poll_next(context)
+    }
+}
+
+impl EventStream for EpochSafeConsumer {
+    fn ack(&self, event: &ReceivedEvent) -> Result<(), Error> {
+        self.shared.ack(event, false)
+    }
+
+    fn stop(&self) {
+        self.shared.buffer.stop();
+    }
+
+    async fn close(self) -> Result<(), Error> {
+        close(&self.shared, &self.pumps).await
     }
 }
 
 impl fmt::Debug for EpochSafeConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EpochSafeConsumer")
-            .field("partitions", &self.partitions)
+            .field("partitions", &self.partitions())
             .finish_non_exhaustive()
     }
 }

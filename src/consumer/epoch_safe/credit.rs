@@ -22,10 +22,11 @@ impl Load {
         }
     }
 
-    /// An equal share of it for each of `count`; at least one event.
+    /// What each of `count` partitions has of the bounds: all of the events, and
+    /// an equal share of the bytes.
     pub(super) fn share(self, count: u64) -> Self {
         Self {
-            events: (self.events / count).max(1),
+            events: self.events,
             bytes: self.bytes / count,
         }
     }
@@ -160,8 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_equal_and_never_without_an_event() {
-        assert_eq!(SHARE.share(3), held(100, (8 << 20) / 3));
-        assert_eq!(SHARE.share(1000).events, 1);
+    fn bytes_are_shared_and_events_are_not() {
+        assert_eq!(SHARE.share(3), held(300, (8 << 20) / 3));
     }
 }

@@ -24,6 +24,12 @@ impl Cursor {
             .is_ok()
     }
 
+    /// The last event yielded; `None` if there is none, or it was revoked.
+    pub(super) fn last(&self) -> Option<i64> {
+        let last = self.0.load(Ordering::Acquire);
+        (last > NOTHING_YET).then_some(last)
+    }
+
     /// Forbids any further advance, and tells the last event yielded.
     pub(super) fn revoke(&self) -> Option<i64> {
         let last = self.0.swap(REVOKED, Ordering::AcqRel);

@@ -1,9 +1,14 @@
-//! What to do about other receivers, and how to say what they did.
+//! What to do about other receivers.
 
-use crate::error::{EpochConflict, Error, ErrorKind, OwnershipLostReason};
-use crate::partition::PartitionId;
+use std::time::Duration;
+
+use crate::error::Error;
 
 /// How a consumer meets other receivers of its partitions.
+///
+/// Owner levels (epochs) count from 0. At the service the newcomer wins if its
+/// level is that of the holder or higher, and readers without a level always lose
+/// against one with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EpochPolicy {
@@ -13,6 +18,27 @@ pub enum EpochPolicy {
     TakeOver {
         /// The owner level (epoch), from 0.
         level: i64,
+    },
+    /// Owns its partitions at any price up to a level: meets a holder at its own
+    /// level, and takes a partition that was taken away back, one level above the
+    /// thief. It waits before that, longer each time (1 to 60 s). Gives up where
+    /// it would have to go beyond `max`; so two that escalate settle.
+    ///
+    /// The only policy that takes anything back.
+    Escalate {
+        /// The level to begin with.
+        from: i64,
+        /// The highest level.
+        max: i64,
+    },
+    /// Disturbs no owner: looks from time to time, without a level, whether the
+    /// partition has none, and owns it then. Gives up a partition that is taken
+    /// away. Readers without a level do not count as owners, and are displaced.
+    WaitForRelease {
+        /// The level to own at.
+        level: i64,
+        /// How long to wait; then the partition is given up.
+        timeout: Duration,
     },
     /// Owns nothing: reads beside up to four others, gives up a partition that
     /// has an owner or gets one.
@@ -27,174 +53,62 @@ impl Default for EpochPolicy {
 }
 
 impl EpochPolicy {
-    pub(super) fn owner_level(self) -> Option<i64> {
+    /// The level that it opens at first.
+    pub(super) fn first_level(self) -> Option<i64> {
         match self {
-            Self::TakeOver { level } => Some(level),
+            Self::TakeOver { level } | Self::WaitForRelease { level, .. } => Some(level),
+            Self::Escalate { from, .. } => Some(from),
             Self::NonEpoch => None,
         }
     }
 
-    pub(super) fn validate(self) -> Result<(), Error> {
+    /// How long it looks for an owner to go.
+    pub(super) fn patience(self) -> Option<Duration> {
         match self {
-            Self::TakeOver { level } if level < 0 => Err(Error::invalid_options(format!(
-                "{level} is no owner level: they count from 0"
-            ))),
-            _ => Ok(()),
+            Self::WaitForRelease { timeout, .. } => Some(timeout),
+            _ => None,
         }
     }
 
-    /// The item that ends a partition whose receiver was refused.
-    pub(super) fn refused(self, partition: PartitionId, error: Error) -> Error {
-        let ErrorKind::OwnershipRefused(conflict) = error.kind() else {
-            return failed(partition, error);
-        };
-        let holder = who(conflict, "is held by", "a receiver with an owner level");
-        let wins = wins(conflict);
-        let next = match self {
-            Self::TakeOver { level } => {
-                format!("the policy takes over at level {level} and no higher")
-            }
-            Self::NonEpoch => {
-                "the policy reads without a level, which no owner tolerates beside it".into()
-            }
-        };
-        let message = format!("partition {partition} {holder}; {wins}; {next}: it is given up");
-        Error::about(partition, error.kind().clone(), message, error)
-    }
-
-    /// The item that ends a partition that was ours.
-    pub(super) fn lost(self, partition: PartitionId, error: Error) -> Error {
-        let reason = match error.kind() {
-            ErrorKind::OwnershipLost(reason) => reason.clone(),
-            // Someone with a higher level came while the connection was broken.
-            ErrorKind::OwnershipRefused(conflict) => OwnershipLostReason::Stolen(conflict.clone()),
-            _ => return failed(partition, error),
-        };
-        let message = match &reason {
-            OwnershipLostReason::Stolen(conflict) => {
-                let taker = who(conflict, "was taken by", "another receiver");
-                let ours = match conflict.own_level.or(self.owner_level()) {
-                    Some(level) => format!("ours was {level}"),
-                    None => "ours had none".into(),
-                };
-                let wins = wins(conflict);
-                format!(
-                    "partition {partition} {taker} ({ours}); {wins}; the policy does not take it back: it is given up"
-                )
-            }
-            OwnershipLostReason::Revoked => {
-                format!("partition {partition} has a later owner: it is given up")
-            }
-        };
-        Error::about(partition, ErrorKind::OwnershipLost(reason), message, error)
-    }
-}
-
-/// The item that ends a partition that cannot be read.
-pub(super) fn failed(partition: PartitionId, error: Error) -> Error {
-    let message = format!("partition {partition} cannot be read any further: {error}");
-    Error::about(partition, error.kind().clone(), message, error)
-}
-
-fn who(conflict: &EpochConflict, verb: &str, unnamed: &str) -> String {
-    let holder = match &conflict.holder {
-        Some(name) => format!("receiver '{name}'"),
-        None => unnamed.into(),
-    };
-    match conflict.holder_level {
-        Some(level) => format!("{verb} {holder}, at level {level}"),
-        None => format!("{verb} {holder}"),
-    }
-}
-
-fn wins(conflict: &EpochConflict) -> String {
-    match conflict.least_winning_level() {
-        Some(level) => format!("owner level {level} or higher would win it"),
-        None => "an owner level as high as the holder's would win it".into(),
+    pub(super) fn validate(self) -> Result<(), Error> {
+        if let Some(level) = self.first_level()
+            && level < 0
+        {
+            return Err(Error::invalid_options(format!(
+                "{level} is no owner level: they count from 0"
+            )));
+        }
+        match self {
+            Self::Escalate { from, max } if max < from => Err(Error::invalid_options(format!(
+                "escalating from owner level {from} to {max} leads down: let max be {from} or more"
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
-
     use super::*;
 
-    const PARTITION: PartitionId = PartitionId::new(2);
-
-    fn conflict(holder: Option<&str>, level: Option<i64>, own: Option<i64>) -> EpochConflict {
-        EpochConflict {
-            holder: holder.map(str::to_owned),
-            holder_level: level,
-            own_level: own,
+    #[test]
+    fn levels_count_from_zero_and_rise() {
+        let timeout = Duration::from_secs(1);
+        for policy in [
+            EpochPolicy::TakeOver { level: 0 },
+            EpochPolicy::Escalate { from: 2, max: 2 },
+            EpochPolicy::WaitForRelease { level: 0, timeout },
+            EpochPolicy::NonEpoch,
+        ] {
+            assert!(policy.validate().is_ok(), "{policy:?}");
         }
-    }
-
-    fn refusal(conflict: EpochConflict) -> Error {
-        Error::new(ErrorKind::OwnershipRefused(conflict), "the service's words")
-    }
-
-    #[test]
-    fn a_refusal_without_a_level_says_which_level_would_win() {
-        let error =
-            EpochPolicy::NonEpoch.refused(PARTITION, refusal(conflict(None, Some(0), None)));
-        assert_eq!(
-            error.message(),
-            "partition 2 is held by a receiver with an owner level, at level 0; owner level 0 or higher would win it; the policy reads without a level, which no owner tolerates beside it: it is given up"
-        );
-        assert_eq!(error.partition(), Some(PARTITION));
-        let source = error.source().expect("kept").to_string();
-        assert_eq!(source, "the service's words");
-    }
-
-    #[test]
-    fn a_refusal_by_a_higher_level_names_its_holder() {
-        let policy = EpochPolicy::TakeOver { level: 1 };
-        let held = conflict(Some("other"), Some(5), Some(1));
-        let error = policy.refused(PARTITION, refusal(held.clone()));
-        assert_eq!(
-            error.message(),
-            "partition 2 is held by receiver 'other', at level 5; owner level 5 or higher would win it; the policy takes over at level 1 and no higher: it is given up"
-        );
-        assert_eq!(*error.kind(), ErrorKind::OwnershipRefused(held));
-    }
-
-    #[test]
-    fn a_theft_says_who_has_it_now() {
-        let policy = EpochPolicy::TakeOver { level: 1 };
-        let taken = conflict(Some("new"), Some(1), Some(1));
-        let lost = ErrorKind::OwnershipLost(OwnershipLostReason::Stolen(taken));
-        let error = policy.lost(PARTITION, Error::new(lost.clone(), "the service's words"));
-        assert_eq!(
-            error.message(),
-            "partition 2 was taken by receiver 'new', at level 1 (ours was 1); owner level 1 or higher would win it; the policy does not take it back: it is given up"
-        );
-        assert_eq!(*error.kind(), lost);
-    }
-
-    #[test]
-    fn a_refusal_after_owning_is_a_theft() {
-        let taken = conflict(Some("new"), Some(3), Some(0));
-        let error = EpochPolicy::default().lost(PARTITION, refusal(taken.clone()));
-        let lost = ErrorKind::OwnershipLost(OwnershipLostReason::Stolen(taken));
-        assert_eq!(*error.kind(), lost);
-    }
-
-    #[test]
-    fn what_the_service_does_not_tell_is_not_made_up() {
-        let unknown = conflict(None, None, None);
-        let lost = ErrorKind::OwnershipLost(OwnershipLostReason::Stolen(unknown));
-        let error = EpochPolicy::NonEpoch.lost(PARTITION, Error::new(lost, "words"));
-        assert_eq!(
-            error.message(),
-            "partition 2 was taken by another receiver (ours had none); an owner level as high as the holder's would win it; the policy does not take it back: it is given up"
-        );
-    }
-
-    #[test]
-    fn levels_count_from_zero() {
-        assert!(EpochPolicy::TakeOver { level: 0 }.validate().is_ok());
-        assert!(EpochPolicy::TakeOver { level: -1 }.validate().is_err());
-        assert!(EpochPolicy::NonEpoch.validate().is_ok());
+        for policy in [
+            EpochPolicy::TakeOver { level: -1 },
+            EpochPolicy::Escalate { from: -1, max: 2 },
+            EpochPolicy::Escalate { from: 2, max: 1 },
+            EpochPolicy::WaitForRelease { level: -1, timeout },
+        ] {
+            assert!(policy.validate().is_err(), "{policy:?}");
+        }
     }
 }

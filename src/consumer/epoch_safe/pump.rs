@@ -4,217 +4,295 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::buffer::{Buffer, Chunk};
-use super::credit::{Credit, Load};
+use super::buffer::Buffer;
+use super::contest;
+use super::credit::Credit;
 use super::cursor::Cursor;
-use super::generation;
-use super::policy::{self, EpochPolicy};
+use super::explain;
+use super::lane::Lane;
+use super::liveness::Liveness;
+use super::look::Look;
+use super::meters::PartitionMeters;
+use super::policy::EpochPolicy;
+use super::records::Records;
+use super::snapshot::PartitionState;
+use super::start::{MissingPosition, after};
 use super::state::{End, Event, Fault, History, State};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Backoff;
-use crate::transport::{ReceiverOptions, StartPosition, TransportConsumer, TransportReceiver};
+use crate::sync::lock;
+use crate::transport::{StartPosition, TransportConsumer, TransportReceiver};
+
+/// How long a partition is read in peace before its thefts are forgotten.
+pub(super) const PEACE: Duration = Duration::from_secs(60);
+
+/// Thefts that make a war.
+const WAR: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Pump {
-    transport: Arc<dyn TransportConsumer>,
-    options: ReceiverOptions,
-    policy: EpochPolicy,
-    buffer: Arc<Buffer>,
-    slot: usize,
-    credit: Credit,
-    backoff: Backoff,
-    generation: Option<u64>,
-    receiver: Option<Box<dyn TransportReceiver>>,
-    cursor: Arc<Cursor>,
+    pub(super) transport: Arc<dyn TransportConsumer>,
+    pub(super) consumer_group: String,
+    pub(super) name: String,
+    pub(super) policy: EpochPolicy,
+    pub(super) missing: MissingPosition,
+    pub(super) records: Records,
+    pub(super) buffer: Arc<Buffer>,
+    pub(super) lane: Arc<Lane>,
+    pub(super) meters: PartitionMeters,
+    pub(super) look: Look,
+    /// Where to start if no checkpoint says so.
+    pub(super) start: StartPosition,
+    pub(super) life: Life,
+}
+
+/// What changes while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    /// Where the next receiver starts, once that is found out.
+    pub(super) position: Option<StartPosition>,
+    /// The checkpoint is of no use: it is reset once the partition is owned.
+    pub(super) relocated: bool,
+    /// What an owner before has done while this one opened.
+    pub(super) done_through: Option<i64>,
+    pub(super) generation: Option<u64>,
+    pub(super) receiver: Option<Box<dyn TransportReceiver>>,
+    pub(super) cursor: Option<Arc<Cursor>>,
+    pub(super) credit: Credit,
+    pub(super) liveness: Liveness,
+    pub(super) opened: Option<Instant>,
     ended: bool,
 }
 
 impl Pump {
-    pub(super) fn new(
-        transport: Arc<dyn TransportConsumer>,
-        options: ReceiverOptions,
-        policy: EpochPolicy,
-        buffer: Arc<Buffer>,
-        slot: usize,
-    ) -> Self {
-        Self {
-            transport,
-            options,
-            policy,
-            buffer,
-            slot,
-            credit: Credit::default(),
-            backoff: Backoff::default(),
-            generation: None,
-            receiver: None,
-            cursor: Arc::new(Cursor::new()),
-            ended: false,
-        }
-    }
-
-    /// Reads the partition until it ends or `closing` does, then closes.
+    /// Reads the partition until it ends or `closing` does, then closes and gives
+    /// it up.
     pub(super) async fn run(mut self, mut closing: watch::Receiver<()>) -> Result<(), Error> {
         tokio::select! {
             biased;
             // Nothing is ever sent: the channel ends when the consumer closes.
             _ = closing.changed() => {}
-            error = self.read_until_the_end() => self.end(error),
+            (end, error) = self.read_until_the_end() => {
+                self.end(end, error);
+                if end == End::Failed {
+                    // Still its own: handlers may be at what was yielded.
+                    let _ = closing.changed().await;
+                }
+            }
         }
-        match self.receiver.take() {
+        let closed = match self.life.receiver.take() {
             Some(receiver) => receiver.close().await,
             None => Ok(()),
-        }
+        };
+        let released = match self.life.generation {
+            Some(generation) => self.records.release(generation).await,
+            None => Ok(()),
+        };
+        self.life.ended = true;
+        self.buffer.end(self.lane.slot, None);
+        closed.and(released)
     }
 
-    async fn read_until_the_end(&mut self) -> Error {
-        let mut state = State::start();
+    async fn read_until_the_end(&mut self) -> (End, Error) {
+        let mut state = State::start(self.policy);
+        let patience = self.policy.patience();
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         // What went wrong last.
         let mut failure = Error::closed("receiver");
         loop {
+            self.tell(state);
             let outcome = match state {
+                State::Probing(_) => self.probe().await,
                 State::Opening(history) => self.open(history).await,
-                State::Reading(_) => self.receive().await,
-                State::BackingOff(history) => {
-                    let delay = self.delay(history, &failure);
-                    tokio::time::sleep(delay).await;
-                    Ok(Event::Waited)
-                }
-                State::Ended(end) => return self.last_word(end, failure),
+                State::Reading(history) => self.receive(history).await,
+                State::BackingOff(history) => Ok(self.wait(history, &failure, deadline).await),
+                State::Ended(end) => return (end, failure),
             };
             let event = outcome.unwrap_or_else(|error| {
-                self.stop_yielding();
-                let fault = Fault::of(&error);
-                failure = error;
-                Event::Failed(fault)
+                let level = state.history().and_then(|history| history.level);
+                failure = contest::recognize(error, level);
+                Event::Failed(self.fail(&failure))
             });
-            state = state.next(event);
+            state = state.next(self.policy, event);
         }
     }
 
-    async fn open(&mut self, history: History) -> Result<Event, Error> {
-        self.fix_the_latest_position().await?;
-        let opening = self.transport.open_receiver(self.options.clone());
-        self.receiver = Some(opening.await?);
-        self.cursor = Arc::new(Cursor::new());
-        if !history.owned {
-            self.generation = self.options.owner_level.map(|_| generation::claim());
+    /// Nothing of this receiver is yielded from here on; the next one starts after
+    /// the last event that was.
+    fn fail(&mut self, failure: &Error) -> Fault {
+        self.life.receiver = None;
+        let last = self.life.cursor.take().and_then(|cursor| cursor.revoke());
+        self.buffer.discard(self.lane.slot);
+        let fault = match (failure.kind(), self.missing.start()) {
+            (ErrorKind::InvalidPosition, Some(start)) => {
+                self.relocate(start, failure);
+                Fault::Transient
+            }
+            _ => Fault::of(failure),
+        };
+        if let Some(last) = last {
+            self.life.position = Some(after(last));
         }
-        tracing::info!(
-            partition = %self.options.partition,
-            group = self.options.consumer_group,
-            level = self.options.owner_level,
-            generation = self.generation,
-            again = history.owned,
-            "partition opened"
-        );
-        Ok(Event::Opened)
+        let lost = matches!(fault, Fault::Lost(_) | Fault::Refused(_));
+        if lost && self.life.generation.is_some() {
+            self.disown();
+        }
+        let mut facts = lock(&self.lane.facts);
+        facts.cursor = None;
+        facts.yielded_before = last.or(facts.yielded_before);
+        facts.credit = 0;
+        match fault {
+            Fault::Lost(_) => facts.thefts += 1,
+            Fault::Refused(_) => facts.refusals += 1,
+            Fault::Transient | Fault::Final => {}
+        }
+        drop(facts);
+        self.meters.failed(failure, fault);
+        self.sample();
+        fault
     }
 
-    /// Looks up where the end is: a fault before the first event would move it,
-    /// and what came in between would be skipped.
-    async fn fix_the_latest_position(&mut self) -> Result<(), Error> {
-        if self.options.position == StartPosition::Latest {
-            let partition = self.options.partition;
-            let properties = self.transport.partition_properties(partition).await?;
-            self.options.position = after(properties.last_enqueued_sequence_number);
+    /// The generation owns it no more: nothing of it is written.
+    pub(super) fn disown(&mut self) {
+        self.life.generation = None;
+        // Whoever has it meanwhile may have come further.
+        if self.records.stores.is_some() {
+            self.life.position = None;
         }
-        Ok(())
-    }
-
-    async fn receive(&mut self) -> Result<Event, Error> {
-        let Some(receiver) = &mut self.receiver else {
-            return Err(Error::closed("receiver"));
-        };
-        let room = tokio::select! {
-            biased;
-            room = self.buffer.room(self.slot, &self.credit) => room,
-            // A reader that has stopped learns of a theft all the same; the future
-            // is made only if there is no room.
-            error = async { receiver.ended().await } => return Err(error),
-        };
-        let events = receiver.receive(room).await?;
-        let sizes = events.iter().map(|event| event.encoded_size() as u64);
-        let (bytes, largest) = sizes.fold((0, 0), |(sum, max), size| (sum + size, size.max(max)));
-        self.credit.observe(largest);
-        tracing::debug!(
-            partition = %self.options.partition,
-            events = events.len(),
-            credit = room,
-            "events received"
-        );
-        let load = Load {
-            events: events.len() as u64,
-            bytes,
-        };
-        self.buffer.push(Chunk {
-            slot: self.slot,
-            generation: self.generation.unwrap_or(generation::UNOWNED),
-            cursor: Arc::clone(&self.cursor),
-            events: events.into_iter(),
-            load,
+        lock(&self.lane.facts).generation = None;
+        let ending = self.lane.progressed(|progress| {
+            progress.end();
+            Ok(())
         });
-        Ok(Event::Received)
+        if let Ok(((), change)) = ending {
+            self.buffer.unblocked(&self.lane, change);
+        }
     }
 
-    /// Nothing of this receiver is yielded from here on; the next one starts
-    /// after the last event that was.
-    fn stop_yielding(&mut self) {
-        self.receiver = None;
-        if let Some(last) = self.cursor.revoke() {
-            self.options.position = after(last);
+    fn relocate(&mut self, start: StartPosition, failure: &Error) {
+        tracing::warn!(
+            partition = %self.lane.partition,
+            ?start,
+            error = %failure,
+            "partition starts elsewhere: its position does not exist"
+        );
+        self.life.position = Some(start);
+        self.life.relocated = true;
+    }
+
+    /// Waits before the next try, but not beyond the policy's patience.
+    async fn wait(
+        &mut self,
+        history: History,
+        failure: &Error,
+        deadline: Option<Instant>,
+    ) -> Event {
+        let delay = self.delay(history, failure);
+        let until = Instant::now().checked_add(delay);
+        let deadline = deadline.filter(|_| !history.owned);
+        match (until, deadline) {
+            (Some(until), Some(deadline)) if deadline < until => {
+                tokio::time::sleep_until(deadline).await;
+                Event::TimedOut
+            }
+            _ => {
+                tokio::time::sleep(delay).await;
+                Event::Waited
+            }
         }
-        self.buffer.discard(self.slot);
     }
 
     fn delay(&self, history: History, failure: &Error) -> Duration {
-        let delay = self.backoff.delay(history.failures, failure.retry_after());
-        tracing::info!(
-            partition = %self.options.partition,
-            failures = history.failures,
-            ?delay,
-            error = %failure,
-            "partition interrupted: it is opened again"
-        );
-        delay
-    }
-
-    fn last_word(&self, end: End, error: Error) -> Error {
-        let partition = self.options.partition;
-        match end {
-            End::Refused => self.policy.refused(partition, error),
-            End::Lost => self.policy.lost(partition, error),
-            End::Failed => policy::failed(partition, error),
+        let partition = self.lane.partition;
+        match Fault::of(failure) {
+            Fault::Lost(_) => {
+                let delay = Backoff::new(Duration::from_secs(2), Duration::from_secs(60))
+                    .long_delay(history.thefts);
+                tracing::warn!(
+                    %partition,
+                    thefts = history.thefts,
+                    war = history.thefts >= WAR,
+                    level = history.level,
+                    ?delay,
+                    error = %failure,
+                    "partition taken away: it is taken back"
+                );
+                delay
+            }
+            Fault::Refused(_) => {
+                let delay = Backoff::new(Duration::from_secs(1), Duration::from_secs(10))
+                    .long_delay(history.failures);
+                tracing::info!(
+                    %partition,
+                    ?delay,
+                    error = %failure,
+                    "partition has an owner: it is waited for"
+                );
+                delay
+            }
+            Fault::Transient | Fault::Final => {
+                let delay = Backoff::default().delay(history.failures, failure.retry_after());
+                tracing::info!(
+                    %partition,
+                    failures = history.failures,
+                    ?delay,
+                    error = %failure,
+                    "partition interrupted: it is opened again"
+                );
+                delay
+            }
         }
     }
 
-    fn end(&mut self, error: Error) {
-        tracing::warn!(
-            partition = %self.options.partition,
-            generation = self.generation,
-            %error,
-            "partition ended"
-        );
-        self.ended = true;
-        self.buffer.end(self.slot, error);
+    /// Sets the gauges.
+    pub(super) fn sample(&self) {
+        let held = self.buffer.held(self.lane.slot);
+        self.meters.sample(&self.lane, held);
+    }
+
+    fn tell(&self, state: State) {
+        let mut facts = lock(&self.lane.facts);
+        facts.state = match state {
+            State::Probing(_) => PartitionState::Waiting,
+            State::Opening(_) => PartitionState::Opening,
+            State::Reading(_) => PartitionState::Reading,
+            State::BackingOff(history) if self.policy.patience().is_some() && !history.owned => {
+                PartitionState::Waiting
+            }
+            State::BackingOff(_) => PartitionState::BackingOff,
+            State::Ended(_) => PartitionState::Ended,
+        };
+        if let Some(history) = state.history() {
+            facts.level = history.level;
+        }
+    }
+
+    fn end(&mut self, end: End, error: Error) {
+        let partition = self.lane.partition;
+        let level = lock(&self.lane.facts).level;
+        let error = match end {
+            End::Refused => explain::refused(self.policy, partition, error),
+            End::Lost => explain::lost(self.policy, level, partition, error),
+            End::Failed => explain::failed(partition, error),
+        };
+        tracing::warn!(%partition, %error, "partition ended");
+        self.life.ended = true;
+        self.buffer.end(self.lane.slot, Some(error));
     }
 }
 
 impl Drop for Pump {
-    /// A transport that panics takes its partition along: the stream must learn.
+    /// A transport or a store that panics takes its partition along: the stream
+    /// must learn.
     fn drop(&mut self) {
-        if !self.ended && std::thread::panicking() {
-            let error = Error::new(ErrorKind::Closed, "its transport panicked");
-            self.cursor.revoke();
-            self.end(policy::failed(self.options.partition, error));
+        if !self.life.ended && std::thread::panicking() {
+            if let Some(cursor) = self.life.cursor.take() {
+                cursor.revoke();
+            }
+            let error = Error::new(ErrorKind::Panicked, "its transport or its store panicked");
+            self.end(End::Failed, error);
         }
-    }
-}
-
-/// Exclusive: an inclusive position beyond the end does not exist yet.
-fn after(number: i64) -> StartPosition {
-    StartPosition::SequenceNumber {
-        number,
-        inclusive: false,
     }
 }

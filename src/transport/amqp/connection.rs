@@ -248,6 +248,11 @@ impl Connection {
         *lock(&self.not_renewed) = failure;
     }
 
+    /// The namespace's host.
+    pub(crate) fn host(&self) -> &str {
+        &self.dialer.endpoint().host
+    }
+
     /// An error in the light of what else is known: whether we closed the
     /// connection ourselves, and why its token expired.
     pub(super) fn explain(&self, error: Error) -> Error {

@@ -15,7 +15,7 @@
 
 mod cbs;
 mod codec;
-mod conflict;
+
 mod connection;
 mod consumer;
 mod dial;

@@ -27,11 +27,11 @@ use super::connection::{Begun, CLOSE_TIMEOUT, Connection, timed_out};
 use super::errors::{STOLEN, ServiceError, Spoken};
 use super::guard::Tripped;
 use super::node::link_name;
-use super::{codec, conflict, position};
+use super::{codec, position};
 use crate::error::{Error, ErrorKind, OwnershipLostReason};
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
-use crate::transport::{ReceiverOptions, TransportReceiver};
+use crate::transport::{ReceiverOptions, TransportReceiver, conflict};
 
 /// Offsets are opaque to us: we take those of geo-replicated hubs, too.
 const GEO_REPLICATION: &str = "com.microsoft:georeplication";

@@ -1,22 +1,36 @@
 //! What the service's texts tell of a contest for a partition.
 //!
 //! Every displacement and refusal among owner levels has the one condition
-//! `amqp:link:stolen`; who holds the partition, and at which level, stands only
-//! in the text.
+//! `amqp:link:stolen`; which of the two it is, who holds the partition, and at
+//! which level, stands only in the text.
 
-use crate::error::EpochConflict;
+use crate::error::{EpochConflict, ErrorKind, OwnershipLostReason};
 
 /// Reads what a text tells; `own_level` is what the receiver asked for itself.
 ///
 /// A text that is not known tells nothing about the holder.
-pub(super) fn parse(text: &str, own_level: Option<i64>) -> EpochConflict {
-    let (holder, holder_level) = displaced(text)
+#[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+pub(crate) fn parse(text: &str, own_level: Option<i64>) -> EpochConflict {
+    let holder = displaced(text)
         .or_else(|| lower_level(text))
-        .or_else(|| without_level(text))
-        .unwrap_or_default();
+        .or_else(|| without_level(text));
+    conflict(holder.unwrap_or_default(), own_level)
+}
+
+/// Which contest a text tells of, if it is one of the service's.
+pub(crate) fn recognize(text: &str, own_level: Option<i64>) -> Option<ErrorKind> {
+    if let Some(thief) = displaced(text) {
+        let stolen = OwnershipLostReason::Stolen(conflict(thief, own_level));
+        return Some(ErrorKind::OwnershipLost(stolen));
+    }
+    let holder = lower_level(text).or_else(|| without_level(text))?;
+    Some(ErrorKind::OwnershipRefused(conflict(holder, own_level)))
+}
+
+fn conflict((holder, level): Holder<'_>, own_level: Option<i64>) -> EpochConflict {
     EpochConflict {
         holder: holder.filter(|name| *name != "nil").map(str::to_owned),
-        holder_level: holder_level.and_then(|level| level.parse().ok()),
+        holder_level: level.and_then(|level| level.parse().ok()),
         own_level,
     }
 }
@@ -107,5 +121,25 @@ mod tests {
         }
         let huge = "At least one receiver is created with epoch of '99999999999999999999'";
         assert_eq!(parse(huge, None), conflict(None, None, None));
+    }
+
+    #[test]
+    fn a_text_tells_a_theft_from_a_refusal() {
+        let stolen = "New receiver 'a' with higher epoch of '7' is created hence current receiver 'nil' with epoch '3' is getting disconnected.";
+        let lower = "Receiver 'b' with a higher epoch '1' already exists. Receiver 'nil' with epoch 0 cannot be created.";
+        let without = "At least one receiver for the endpoint is created with epoch of '0', and so non-epoch receiver is not allowed.";
+        let thief = conflict(Some("a"), Some(7), Some(3));
+        assert_eq!(
+            recognize(stolen, Some(3)),
+            Some(ErrorKind::OwnershipLost(OwnershipLostReason::Stolen(thief)))
+        );
+        for (text, holder) in [
+            (lower, conflict(Some("b"), Some(1), Some(0))),
+            (without, conflict(None, Some(0), Some(0))),
+        ] {
+            let refused = Some(ErrorKind::OwnershipRefused(holder));
+            assert_eq!(recognize(text, Some(0)), refused);
+        }
+        assert_eq!(recognize("the link was detached", Some(0)), None);
     }
 }

@@ -1,0 +1,147 @@
+//! What the stores know of one partition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::generation;
+use crate::consumer::checkpoint::{Checkpoint, CheckpointStore, ConsumerScope, OwnershipStore};
+use crate::error::{Error, ErrorKind, OwnershipLostReason};
+use crate::partition::PartitionId;
+
+/// The stores, for all partitions.
+#[derive(Debug, Clone)]
+pub(super) struct Stores {
+    pub(super) checkpoints: Arc<dyn CheckpointStore>,
+    pub(super) owners: Arc<dyn OwnershipStore>,
+    pub(super) scope: ConsumerScope,
+    /// What an owner is called.
+    pub(super) owner: Arc<str>,
+    /// A call that takes longer has failed.
+    pub(super) timeout: Duration,
+}
+
+/// The records of one partition; without stores they count this process only.
+#[derive(Debug, Clone)]
+pub(super) struct Records {
+    pub(super) stores: Option<Stores>,
+    pub(super) partition: PartitionId,
+}
+
+/// Whether a partition is still ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Ours,
+    /// It was released since, by a later owner.
+    Vacant,
+}
+
+impl Records {
+    pub(super) async fn checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(None);
+        };
+        let reading = stores.checkpoints.checkpoint(&stores.scope, self.partition);
+        stores.bounded("reading the checkpoint", reading).await
+    }
+
+    /// Whether the record still names a generation as the last owner.
+    ///
+    /// # Errors
+    /// [`OwnershipLostReason::Revoked`] if there is a later owner.
+    pub(super) async fn standing(&self, generation: u64) -> Result<Standing, Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(Standing::Ours);
+        };
+        let reading = stores.owners.ownership(&stores.scope, self.partition);
+        let record = stores.bounded("reading the owner", reading).await?;
+        match record {
+            Some(record) if record.generation > generation => match record.owner {
+                Some(owner) => Err(revoked(self.partition, &owner, record.generation)),
+                None => Ok(Standing::Vacant),
+            },
+            _ => Ok(Standing::Ours),
+        }
+    }
+
+    /// A new generation of ours.
+    pub(super) async fn claim(&self) -> Result<u64, Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(generation::claim());
+        };
+        let claiming = stores
+            .owners
+            .claim(&stores.scope, self.partition, &stores.owner);
+        stores.bounded("claiming the partition", claiming).await
+    }
+
+    /// Refuses what older generations write, and reads what they left.
+    pub(super) async fn fence(&self, generation: u64) -> Result<Option<Checkpoint>, Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(None);
+        };
+        let fencing = stores
+            .checkpoints
+            .fence(&stores.scope, self.partition, generation);
+        stores.bounded("fencing the checkpoint", fencing).await
+    }
+
+    pub(super) async fn store(
+        &self,
+        generation: u64,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(());
+        };
+        let storing =
+            stores
+                .checkpoints
+                .store(&stores.scope, self.partition, generation, checkpoint);
+        stores.bounded("storing the checkpoint", storing).await
+    }
+
+    pub(super) async fn reset(&self, generation: u64) -> Result<(), Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(());
+        };
+        let resetting = stores
+            .checkpoints
+            .reset(&stores.scope, self.partition, generation, None);
+        stores.bounded("resetting the checkpoint", resetting).await
+    }
+
+    pub(super) async fn release(&self, generation: u64) -> Result<(), Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(());
+        };
+        let releasing = stores
+            .owners
+            .release(&stores.scope, self.partition, generation);
+        stores.bounded("releasing the partition", releasing).await
+    }
+}
+
+impl Stores {
+    /// Waits for a store, but not for ever.
+    async fn bounded<T>(
+        &self,
+        what: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::new(
+                ErrorKind::StoreUnavailable,
+                format!("{what}: no answer from the store within {:?}", self.timeout),
+            )),
+        }
+    }
+}
+
+fn revoked(partition: PartitionId, owner: &str, generation: u64) -> Error {
+    let message = format!(
+        "the store names '{owner}' as the owner of partition {partition}, with generation {generation}"
+    );
+    let reason = OwnershipLostReason::Revoked;
+    Error::new(ErrorKind::OwnershipLost(reason), message)
+}
