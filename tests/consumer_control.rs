@@ -197,7 +197,7 @@ async fn partitions_that_are_added_are_read_from_their_first_event() {
         send(&hub, SECOND, 3).await;
         let numbers: Vec<_> = if split {
             let mut partitions = events.split();
-            partitions.next().await.expect("the old one");
+            let _old = partitions.next().await.expect("the old one");
             let new = partitions.next().await.expect("the new one");
             assert_eq!(new.partition(), SECOND);
             new.take(3).collect().await
