@@ -180,6 +180,20 @@ impl Error {
         Self::build(kind, message, true, partition, Some(Box::new(self)))
     }
 
+    /// The same error, said to be about a partition: by a stream over several.
+    #[must_use]
+    pub fn with_partition(self, partition: PartitionId) -> Self {
+        let Inner { kind, message, .. } = &*self.inner;
+        let (kind, message) = (kind.clone(), message.clone());
+        let fate_unknown = self.inner.fate_unknown;
+        let source: Option<Box<dyn StdError + Send + Sync>> = match Arc::try_unwrap(self.inner) {
+            Ok(inner) => inner.source,
+            // Shared, so that its cause is: it becomes the cause itself.
+            Err(inner) => Some(Box::new(Self { inner })),
+        };
+        Self::build(kind, message, fate_unknown, Some(partition), source)
+    }
+
     /// An error about a partition, with its cause.
     pub(crate) fn about(
         partition: PartitionId,
