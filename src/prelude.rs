@@ -1,4 +1,5 @@
 //! The extension traits: `use eventhubs_flow::prelude::*;`
 
+pub use crate::consumer::EventStream;
 pub use crate::producer::ProducerExt;
 pub use crate::stream::EventStreamExt;

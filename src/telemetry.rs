@@ -11,8 +11,8 @@
 //! when they are made, so that a batch costs a few atomic operations.
 //!
 //! No label, field or message holds an event's body, property or key, or a
-//! credential. Nothing is told per event: only per batch, per wait, or once a
-//! second while a buffer holds something.
+//! credential. Nothing is told per event: only per batch, per wait, once a second
+//! while a buffer holds something, or per handler of a received event.
 //!
 //! # Metrics
 //! Two are those of the OpenTelemetry semantic conventions for messaging. They
@@ -84,16 +84,30 @@
 //! The gauges are set when events come, when a partition is opened or fails, and
 //! twice in each liveness time-out.
 //!
+//! Those of
+//! [`process_concurrently`](crate::consumer::EventStream::process_concurrently)
+//! have the label system. The first is of the semantic conventions, too:
+//!
+//! | name | kind, unit | what | labels |
+//! |---|---|---|---|
+//! | [`PROCESS_DURATION`] | histogram, s | what a handler took; not told of an aborted one | partition, operation, error |
+//! | [`PROCESS_SLOW`] | counter, {event} | handlers that were reported as slow | partition, operation |
+//! | [`PROCESS_RUNNING`] | gauge, {event} | handlers that run | |
+//! | [`PROCESS_WAITING`] | gauge, {event} | events that wait for their key's turn or a free place | |
+//!
+//! Its gauges move as it happens, and are sums over all such streams. Durations are
+//! told when the stream is polled: only then is known whether the event was fenced.
+//!
 //! # Labels
 //! | label | what |
 //! |---|---|
-//! | [`SYSTEM`] | always [`EVENT_HUBS`]; on all that have a hub |
+//! | [`SYSTEM`] | always [`EVENT_HUBS`]; on all that have a hub, and on handlers |
 //! | [`DESTINATION_NAME`] | the hub |
 //! | [`DESTINATION_PARTITION_ID`] | the partition, a decimal number |
 //! | [`CONSUMER_GROUP_NAME`] | the consumer group |
-//! | [`OPERATION_NAME`] | `send`, `receive` or `checkpoint` |
+//! | [`OPERATION_NAME`] | `send`, `receive`, `checkpoint` or `process` |
 //! | [`OPERATION_TYPE`] | `send` or `settle` |
-//! | [`ERROR_TYPE`] | the [`ErrorKind`], such as `timeout`; absent where an attempt was accepted |
+//! | [`ERROR_TYPE`] | the [`ErrorKind`], such as `timeout`; absent where an attempt was accepted; of handlers `handler_failed`, `panicked` or `fenced`, absent where the event was acknowledged |
 //! | [`NAME`] | the name of the producer or the limiter, `default` unless it was given one |
 //! | [`CLOSED_BY`] | `full`, `linger`, `pressure`, `flush` or `close` |
 //! | [`OUTCOME`] | `delivered`, `rejected`, `failed`, `expired`, `unknown`, `dropped` or `returned` |
@@ -102,9 +116,11 @@
 //! An attempt is a `send` span (debug, of kind client) with [`SYSTEM`],
 //! [`DESTINATION_NAME`], [`DESTINATION_PARTITION_ID`], [`OPERATION_NAME`],
 //! `messaging.batch.message_count`, and [`ERROR_TYPE`] once it has failed; what
-//! the transport tells is inside. Events: debug for a batch, info when a producer
-//! is opened or closed, warn for events that are lost, a halt, and a rate that
-//! falls.
+//! the transport tells is inside. A handler runs in a `process` span (debug, of kind
+//! consumer) with the same but the hub and the count, `sequence_number` and
+//! `generation`; [`ERROR_TYPE`] there is `handler_failed` or `panicked`. Events: debug for a batch, info when a producer
+//! is opened or closed, warn for events that are lost, a halt, a slow handler, and
+//! a rate that falls.
 
 use std::sync::Arc;
 
@@ -182,6 +198,14 @@ pub const TOKENS_BYTES: &str = "eventhubs_flow.rate_limit.byte_tokens";
 pub const RATE_WAIT: &str = "eventhubs_flow.rate_limit.wait";
 /// Refusals that a limiter was told of.
 pub const RATE_THROTTLED: &str = "eventhubs_flow.rate_limit.throttled";
+/// What a handler took for one event, in seconds.
+pub const PROCESS_DURATION: &str = "messaging.process.duration";
+/// Handlers that run.
+pub const PROCESS_RUNNING: &str = "eventhubs_flow.process.running";
+/// Events that wait for their handler.
+pub const PROCESS_WAITING: &str = "eventhubs_flow.process.waiting";
+/// Handlers that were reported as slow.
+pub const PROCESS_SLOW: &str = "eventhubs_flow.process.slow";
 
 /// The label with the messaging system.
 pub const SYSTEM: &str = "messaging.system";
@@ -208,6 +232,12 @@ pub const OUTCOME: &str = "eventhubs_flow.outcome";
 
 /// The value of [`OPERATION_NAME`] and [`OPERATION_TYPE`].
 pub(crate) const SEND: &str = "send";
+/// The value of [`OPERATION_NAME`] of a handler.
+pub(crate) const PROCESS: &str = "process";
+/// The value of [`ERROR_TYPE`] where a handler returned an error.
+pub(crate) const HANDLER_FAILED: &str = "handler_failed";
+/// The value of [`ERROR_TYPE`] where a handler panicked.
+pub(crate) const HANDLER_PANICKED: &str = "panicked";
 
 /// Values of [`OPERATION_NAME`].
 pub(crate) const RECEIVE: &str = "receive";
@@ -393,5 +423,27 @@ pub(crate) fn describe_consumer() {
         INTERRUPTIONS,
         Unit::Count,
         "Other faults of opening and receiving"
+    );
+}
+
+/// Tells the recorder units and meanings of the metrics of handlers.
+pub(crate) fn describe_processing() {
+    use metrics::describe_histogram as histogram;
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    histogram!(
+        PROCESS_DURATION,
+        Unit::Seconds,
+        "What a handler took for one event"
+    );
+    counter!(
+        PROCESS_SLOW,
+        Unit::Count,
+        "Handlers that were reported as slow"
+    );
+    gauge!(PROCESS_RUNNING, Unit::Count, "Handlers that run");
+    gauge!(
+        PROCESS_WAITING,
+        Unit::Count,
+        "Events that wait for their handler"
     );
 }

@@ -1,9 +1,14 @@
 //! What the adapters of this crate ask of a stream of received events.
 
+use std::error::Error as StdError;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
 use futures::Stream;
 
 use crate::error::Error;
 use crate::event::ReceivedEvent;
+use crate::stream::ProcessConcurrently;
 
 /// A stream of received events that knows what was done with them.
 ///
@@ -39,4 +44,28 @@ pub trait EventStream:
     /// # Cancel safety
     /// Dropping the future closes without waiting; a checkpoint may be missing.
     fn close(self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Runs a handler at each event, up to `limit` at once, acknowledges the events
+    /// that it is done with, and yields one outcome per event as they come. See
+    /// [`ProcessConcurrently`].
+    ///
+    /// Each handler runs in a task of its own. Events of one partition and
+    /// [key](ReceivedEvent::partition_key) are handled one at a time and in order,
+    /// also after one of them failed; events without a key beside all others.
+    ///
+    /// # Panics
+    /// The stream panics if it is polled outside of a tokio runtime with time
+    /// enabled.
+    fn process_concurrently<H, Fut, E>(
+        self,
+        limit: NonZeroUsize,
+        handler: H,
+    ) -> ProcessConcurrently<Self>
+    where
+        H: Fn(Arc<ReceivedEvent>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
+        ProcessConcurrently::new(self, limit, handler)
+    }
 }

@@ -1,5 +1,6 @@
 //! Adapters: from a stream of events to a stream of outcomes.
 //!
+//! # Sending
 //! ```text
 //!  events ──▶ batched ──▶ rate_limited ──▶ send_through ──▶ outcomes
 //!             EventBatch   EventBatch       Sent
@@ -16,6 +17,15 @@
 //! Like all streams these do nothing until polled, and hold what they were given
 //! and have not yielded: drop one and that is dropped with it. A batch being
 //! sent is then as if its send had been dropped.
+//!
+//! # Receiving
+//! ```text
+//!  EventStream ──▶ process_concurrently ──▶ one outcome per event
+//! ```
+//!
+//! This is a method of [`consumer::EventStream`](crate::consumer::EventStream),
+//! since it hands acknowledgements back to the stream that it reads. It holds what
+//! it reads up to a bound, and reads no further: so the credit stops.
 //!
 //! # When not to use it
 //! Where many tasks produce events, or an outcome is wanted per event, a
@@ -59,6 +69,7 @@ mod batched;
 mod error;
 mod ext;
 mod open_batches;
+mod process_concurrently;
 mod rate_limited;
 mod send_through;
 
@@ -66,5 +77,6 @@ pub use batch_options::BatchOptions;
 pub use batched::Batched;
 pub use error::FlowError;
 pub use ext::EventStreamExt;
+pub use process_concurrently::{ProcessConcurrently, ProcessError, ProcessReport, ProcessSnapshot};
 pub use rate_limited::RateLimited;
 pub use send_through::{SendThrough, Sent};

@@ -31,12 +31,12 @@ pub(super) fn discard(events: &mut Vec<EventData>) {
 
 /// A future that is not ours: resolves to `None` if it panics. It is dropped
 /// behind the shield, too.
-pub(super) struct Shielded<'a, T> {
+pub(crate) struct Shielded<'a, T> {
     future: Option<BoxFuture<'a, T>>,
 }
 
 impl<'a, T> Shielded<'a, T> {
-    pub(super) fn call(make: impl FnOnce() -> BoxFuture<'a, T>) -> Self {
+    pub(crate) fn call(make: impl FnOnce() -> BoxFuture<'a, T>) -> Self {
         Self {
             future: shielded(make),
         }
