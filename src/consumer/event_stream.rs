@@ -3,12 +3,13 @@
 use std::error::Error as StdError;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 
 use crate::error::Error;
 use crate::event::ReceivedEvent;
-use crate::stream::ProcessConcurrently;
+use crate::stream::{ChunksBy, ProcessConcurrently};
 
 /// A stream of received events that knows what was done with them.
 ///
@@ -67,5 +68,19 @@ pub trait EventStream:
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
         ProcessConcurrently::new(self, limit, handler)
+    }
+
+    /// Gathers events into chunks, in order, and acknowledges none. See [`ChunksBy`].
+    ///
+    /// A chunk closes when it has `count` events, when the next one would exceed
+    /// `bytes` encoded bytes (a larger event is a chunk of its own), when `wait`
+    /// passed since its first event, and when the stream ends. A `wait` of zero
+    /// closes it as soon as no next event is ready.
+    ///
+    /// # Panics
+    /// The stream panics if it is polled outside of a tokio runtime with time
+    /// enabled.
+    fn chunks_by(self, count: NonZeroUsize, bytes: NonZeroUsize, wait: Duration) -> ChunksBy<Self> {
+        ChunksBy::new(self, count, bytes, wait)
     }
 }

@@ -21,11 +21,12 @@
 //! # Receiving
 //! ```text
 //!  EventStream ──▶ process_concurrently ──▶ one outcome per event
+//!  EventStream ──▶ chunks_by ──▶ chunks, to be acknowledged as a whole
 //! ```
 //!
-//! This is a method of [`consumer::EventStream`](crate::consumer::EventStream),
-//! since it hands acknowledgements back to the stream that it reads. It holds what
-//! it reads up to a bound, and reads no further: so the credit stops.
+//! These are methods of [`consumer::EventStream`](crate::consumer::EventStream),
+//! since they hand acknowledgements back to the stream that they read. Both hold
+//! what they read up to a bound, and read no further: so the credit stops.
 //!
 //! # When not to use it
 //! Where many tasks produce events, or an outcome is wanted per event, a
@@ -66,6 +67,7 @@
 
 mod batch_options;
 mod batched;
+mod chunks_by;
 mod error;
 mod ext;
 mod open_batches;
@@ -75,6 +77,7 @@ mod send_through;
 
 pub use batch_options::BatchOptions;
 pub use batched::Batched;
+pub use chunks_by::ChunksBy;
 pub use error::FlowError;
 pub use ext::EventStreamExt;
 pub use process_concurrently::{ProcessConcurrently, ProcessError, ProcessReport, ProcessSnapshot};
