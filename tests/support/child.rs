@@ -60,6 +60,14 @@ impl Child {
         }
     }
 
+    /// Sends it a signal, by its name.
+    #[allow(dead_code)]
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.process.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.await.unwrap().success());
+    }
+
     /// Ends it with SIGKILL.
     #[allow(dead_code)]
     pub(crate) async fn kill(&mut self) {

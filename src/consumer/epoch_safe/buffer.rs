@@ -127,25 +127,24 @@ impl Buffer {
         lock(&self.state).slots[slot].held
     }
 
-    /// Waits until a slot has room worth asking for, and tells how much. There is
-    /// none once all has stopped.
+    /// How many events a slot has room for, if it is worth to ask for them. There is
+    /// none once it has stopped.
+    pub(super) fn room(&self, slot: usize, credit: &Credit) -> Option<NonZeroU32> {
+        let state = lock(&self.state);
+        let share = self.bounds.share(state.live.max(1));
+        let slot = &state.slots[slot];
+        let granted = credit.grant(share, slot.held);
+        granted.filter(|_| !slot.lane.is_stopped())
+    }
+
+    /// Waits until room was made in a slot. One pump waits for one slot: a notice
+    /// that came before is kept.
     ///
     /// # Cancel safety
     /// Nothing is taken.
-    pub(super) async fn room(&self, slot: usize, credit: &Credit) -> NonZeroU32 {
-        loop {
-            // One pump waits for one slot: a notice that came before is kept.
-            let room = {
-                let state = lock(&self.state);
-                let share = self.bounds.share(state.live.max(1));
-                let slot = &state.slots[slot];
-                match credit.grant(share, slot.held) {
-                    Some(granted) if !slot.lane.is_stopped() => return granted,
-                    _ => Arc::clone(&slot.room),
-                }
-            };
-            room.notified().await;
-        }
+    pub(super) async fn room_made(&self, slot: usize) {
+        let room = Arc::clone(&lock(&self.state).slots[slot].room);
+        room.notified().await;
     }
 
     pub(super) fn push(&self, chunk: Chunk) {

@@ -61,6 +61,8 @@ pub(super) struct Life {
     pub(super) receiver: Option<Box<dyn TransportReceiver>>,
     pub(super) cursor: Option<Arc<Cursor>>,
     pub(super) credit: Credit,
+    /// The events that the receiver was asked for and that did not come yet.
+    pub(super) asked: u32,
     pub(super) liveness: Liveness,
     pub(super) opened: Option<Instant>,
     ended: bool,
@@ -123,6 +125,7 @@ impl Pump {
     /// the last event that was.
     fn fail(&mut self, failure: &Error) -> Fault {
         self.life.receiver = None;
+        self.life.asked = 0;
         let last = self.life.cursor.take().and_then(|cursor| cursor.revoke());
         self.buffer.discard(self.lane.slot);
         let fault = match (failure.kind(), self.missing.start()) {

@@ -1,5 +1,6 @@
 //! How an open partition is read.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::buffer::Chunk;
@@ -18,22 +19,27 @@ impl Pump {
         let Some(receiver) = &mut self.life.receiver else {
             return Err(Error::closed("receiver"));
         };
-        let room = tokio::select! {
-            biased;
-            room = self.buffer.room(self.lane.slot, &self.life.credit) => room,
-            () = self.lane.revoked.notified() => return Err(revoked()),
-            looked = &mut self.look => {
-                self.life.liveness.not_asked();
-                return Ok(self.looked(looked, history));
-            }
-            // A reader that has stopped learns of a theft all the same; the future
-            // is made only if there is no room.
-            error = async { receiver.ended().await } => return Err(error),
+        if let Some(room) = self.buffer.room(self.lane.slot, &self.life.credit) {
+            // What was asked for cannot be called back.
+            self.life.asked = self.life.asked.max(room.get());
+            lock(&self.lane.facts).credit = self.life.asked;
+        }
+        let Some(asked) = NonZeroU32::new(self.life.asked) else {
+            return tokio::select! {
+                biased;
+                () = self.buffer.room_made(self.lane.slot) => Ok(Event::Waited),
+                () = self.lane.revoked.notified() => Err(revoked()),
+                looked = &mut self.look => {
+                    self.life.liveness.not_asked();
+                    Ok(self.looked(looked, history))
+                }
+                // A reader that has stopped learns of a theft all the same.
+                error = receiver.ended() => Err(error),
+            };
         };
-        lock(&self.lane.facts).credit = room.get();
         let events = tokio::select! {
             biased;
-            events = receiver.receive(room) => events?,
+            events = receiver.receive(asked) => events?,
             () = self.lane.revoked.notified() => return Err(revoked()),
             looked = &mut self.look => return self.listen(looked, history),
         };
@@ -48,6 +54,8 @@ impl Pump {
         let Some(last) = events.last().map(ReceivedEvent::sequence_number) else {
             return;
         };
+        let came = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        self.life.asked = self.life.asked.saturating_sub(came);
         self.life.liveness.received(last);
         if let Some(done) = self.life.done_through {
             events.retain(|event| event.sequence_number() > done);
@@ -67,7 +75,7 @@ impl Pump {
             bytes,
         };
         let mut facts = lock(&self.lane.facts);
-        facts.credit = facts.credit.saturating_sub(events.len() as u32);
+        facts.credit = self.life.asked;
         facts.last_enqueued = facts.last_enqueued.max(Some(last));
         drop(facts);
         let chunk = Chunk {
