@@ -218,3 +218,28 @@ fn buffering_sends_what_the_page_added_and_says_why_it_does_not_add_an_event() {
     assert!(example.interrupt().success());
     example.wait_for("250 of 250 events delivered.", 1);
 }
+
+#[test]
+fn epoch_conflict_meets_the_error_word_for_word_explains_it_and_solves_it_three_times() {
+    let mut conflict = Example::start("epoch_conflict", &[("EMULATOR_PORT", "0")]);
+    assert!(conflict.wait_for_exit().success());
+    conflict.wait_for("At least one receiver for the endpoint is created with epoch of '0', and so non-epoch receiver is not allowed. Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected.", 1);
+    conflict.wait_for("tutorial: partition 0 is held by a receiver with an owner level, at level 0; owner level 0 or higher would win it", 1);
+    conflict.wait_for("newest reads \"First event\"", 1);
+    conflict.wait_for("processor: partition 0 was taken by receiver 'newest'", 1);
+    conflict.wait_for("patient is Waiting", 1);
+    conflict.wait_for("patient reads \"First event\"", 1);
+    conflict.wait_for("risen went from level 0 to level 4.", 1);
+}
+
+#[test]
+fn fencing_shows_a_zombie_whose_late_writes_are_refused() {
+    let mut fencing = Example::start("fencing", &[]);
+    assert!(fencing.wait_for_exit().success());
+    fencing.wait_for("The first owner has generation 1 and handled 10 events.", 1);
+    fencing.wait_for("  it has generation 2.", 1);
+    fencing.wait_for("checkpoint refused: ", 1);
+    fencing.wait_for("lost: partition 0 was taken by receiver 'second'", 1);
+    fencing.wait_for("nothing more is yielded", 1);
+    fencing.wait_for(" refused, 0 taken.", 1);
+}

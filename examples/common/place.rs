@@ -93,6 +93,23 @@ impl Place {
         }
     }
 
+    /// A place that nobody else uses: your event hub, or an emulator of our own on a
+    /// free port.
+    pub(crate) async fn of_our_own() -> Result<Self, Failure> {
+        match settings::event_hub()? {
+            Some((connection_string, name)) => Self::yours(&connection_string, name).await,
+            None => Self::hosted(Emulator::start().await?).await,
+        }
+    }
+
+    /// How another process reaches the emulator that we host.
+    pub(crate) fn connection_string(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Hosted { emulator } => Some(emulator.connection_string_for(EMULATOR_HUB)),
+            Kind::Yours | Kind::Joined { .. } => None,
+        }
+    }
+
     async fn yours(connection_string: &str, name: Option<String>) -> Result<Self, Failure> {
         let hub = match name {
             Some(name) => EventHub::connect_to(connection_string, &name).await?,
