@@ -14,7 +14,7 @@ use futures::{FutureExt, StreamExt};
 use proptest::prelude::*;
 use scripted::{Call, Place, Script, Scripted, places};
 use support::nonzero;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 const ANY: NonZeroUsize = NonZeroUsize::MAX;
@@ -35,6 +35,12 @@ fn poll(chunks: &mut ChunksBy<Scripted>) -> Option<Option<Chunk>> {
     chunks.next().now_or_never()
 }
 
+/// The next item, which must come in time.
+async fn next(chunks: &mut ChunksBy<Scripted>) -> Option<Chunk> {
+    let next = timeout(60 * SECOND, chunks.next()).await;
+    next.expect("it does not hang")
+}
+
 fn size_of(body: &str) -> usize {
     EventData::new(body.to_owned()).encoded_size()
 }
@@ -44,12 +50,16 @@ async fn a_chunk_closes_when_it_has_all_the_events_it_may_have() {
     let (script, mut chunks) = open(nonzero(2), ANY, Duration::MAX);
     script.events(0, 5);
     script.finish();
-    assert_eq!(numbers(chunks.next().await), [0, 1]);
+    assert_eq!(numbers(next(&mut chunks).await), [0, 1]);
     assert_eq!(script.yielded().len(), 2, "nothing is read ahead");
-    assert_eq!(numbers(chunks.next().await), [2, 3]);
-    assert_eq!(numbers(chunks.next().await), [4], "at the end, the rest");
-    assert!(chunks.next().await.is_none());
-    assert!(chunks.next().await.is_none(), "and stays so");
+    assert_eq!(numbers(next(&mut chunks).await), [2, 3]);
+    assert_eq!(
+        numbers(next(&mut chunks).await),
+        [4],
+        "at the end, the rest"
+    );
+    assert!(next(&mut chunks).await.is_none());
+    assert!(next(&mut chunks).await.is_none(), "and stays so");
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,10 +69,10 @@ async fn a_chunk_closes_when_the_next_event_would_exceed_its_bytes() {
     for _ in 0..3 {
         script.event_with(0, None, "1234");
     }
-    assert_eq!(numbers(chunks.next().await), [0, 1]);
+    assert_eq!(numbers(next(&mut chunks).await), [0, 1]);
     assert!(poll(&mut chunks).is_none(), "the third one waits for more");
     script.finish();
-    assert_eq!(numbers(chunks.next().await), [2]);
+    assert_eq!(numbers(next(&mut chunks).await), [2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +107,7 @@ async fn a_chunk_closes_when_it_waited_since_its_first_event() {
     assert!(poll(&mut chunks).is_none());
     advance(SECOND * 9 / 10).await;
     script.events(0, 1);
-    assert_eq!(numbers(chunks.next().await), [0, 1]);
+    assert_eq!(numbers(next(&mut chunks).await), [0, 1]);
     // A timer counts in milliseconds.
     assert!(begun.elapsed() < SECOND + Duration::from_millis(2));
     assert!(begun.elapsed() >= SECOND);
@@ -110,9 +120,9 @@ async fn each_chunk_waits_from_its_own_first_event() {
     assert!(poll(&mut chunks).is_none());
     advance(SECOND / 2).await;
     script.events(0, 2);
-    assert_eq!(numbers(chunks.next().await), [0, 1]);
+    assert_eq!(numbers(next(&mut chunks).await), [0, 1]);
     let begun = Instant::now();
-    assert_eq!(numbers(chunks.next().await), [2]);
+    assert_eq!(numbers(next(&mut chunks).await), [2]);
     assert!(begun.elapsed() >= SECOND);
 }
 
@@ -130,9 +140,9 @@ async fn a_lost_partition_takes_its_events_out_of_the_open_chunk() {
     script.events(0, 2);
     script.events(1, 2);
     script.lose(0);
-    let lost = chunks.next().await.expect("an item").expect_err("lost");
+    let lost = next(&mut chunks).await.expect("an item").expect_err("lost");
     assert_eq!(lost.partition().map(|id| id.number()), Some(0));
-    let rest = chunks.next().await.expect("an item").expect("a chunk");
+    let rest = next(&mut chunks).await.expect("an item").expect("a chunk");
     assert_eq!(places(&rest), [(1, 0), (1, 1)]);
 }
 
@@ -142,11 +152,11 @@ async fn a_chunk_of_a_lost_partition_alone_is_gone_with_its_timer_and_its_bytes(
     let (script, mut chunks) = open(ANY, room, SECOND);
     script.events(0, 1);
     script.lose(0);
-    assert!(chunks.next().await.expect("an item").is_err());
+    assert!(next(&mut chunks).await.expect("an item").is_err());
     advance(SECOND / 2).await;
     script.events(1, 1);
     let begun = Instant::now();
-    assert_eq!(numbers(chunks.next().await), [0]);
+    assert_eq!(numbers(next(&mut chunks).await), [0]);
     assert!(begun.elapsed() >= SECOND);
     script.events(1, 2);
     assert_eq!(numbers(poll(&mut chunks).expect("full")), [1, 2]);
@@ -161,10 +171,13 @@ async fn any_other_end_of_a_partition_comes_after_the_open_chunk() {
     script.finish();
     assert_eq!(numbers(poll(&mut chunks).expect("closed")), [0, 1]);
     for partition in 0..2 {
-        let ended = chunks.next().await.expect("an item").expect_err("ended");
+        let ended = next(&mut chunks)
+            .await
+            .expect("an item")
+            .expect_err("ended");
         assert_eq!(ended.partition().map(|id| id.number()), Some(partition));
     }
-    assert!(chunks.next().await.is_none());
+    assert!(next(&mut chunks).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,7 +186,7 @@ async fn a_chunk_is_acknowledged_as_a_whole_though_some_is_refused() {
     script.events(0, 1);
     script.events(1, 1);
     script.events(2, 1);
-    let chunk = chunks.next().await.expect("an item").expect("a chunk");
+    let chunk = next(&mut chunks).await.expect("an item").expect("a chunk");
     assert_eq!(script.acks(), [], "not by itself");
     script.fence(0);
     script.fence(1);
@@ -189,8 +202,8 @@ async fn after_a_stop_comes_the_open_chunk_and_a_close_passes_on() {
     script.events(0, 2);
     assert!(poll(&mut chunks).is_none());
     chunks.stop();
-    assert_eq!(numbers(chunks.next().await), [0, 1]);
-    assert!(chunks.next().await.is_none());
+    assert_eq!(numbers(next(&mut chunks).await), [0, 1]);
+    assert!(next(&mut chunks).await.is_none());
     script.fail_close(Error::new(ErrorKind::StoreUnavailable, "planted"));
     let error = chunks.close().await.expect_err("it failed");
     assert_eq!(*error.kind(), ErrorKind::StoreUnavailable);

@@ -16,6 +16,7 @@ use futures::{FutureExt, StreamExt};
 use gated::{End, Gated};
 use scripted::{Place, Script, Scripted, place};
 use support::nonzero;
+use tokio::time::timeout;
 
 type Outcomes = ProcessConcurrently<Scripted>;
 type Outcome = Result<Arc<ReceivedEvent>, ProcessError>;
@@ -25,6 +26,12 @@ fn open(limit: usize) -> (Script, Gated, Outcomes) {
     let gated = Gated::default();
     let outcomes = events.process_concurrently(nonzero(limit), gated.handler());
     (script, gated, outcomes)
+}
+
+/// What must not take for ever.
+async fn soon<T>(done: impl Future<Output = T>) -> T {
+    let done = timeout(Duration::from_secs(60), done).await;
+    done.expect("it does not hang")
 }
 
 /// Lets every task run until all of them wait.
@@ -69,8 +76,8 @@ async fn outcomes_come_as_handlers_end() {
     script.finish();
     gated.end((0, 1), End::Succeed);
     assert_eq!(handled(&mut outcomes).await, (0, 1));
-    assert!(outcomes.next().await.is_none());
-    assert!(outcomes.next().await.is_none(), "and stays so");
+    assert!(soon(outcomes.next()).await.is_none());
+    assert!(soon(outcomes.next()).await.is_none(), "and stays so");
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +88,7 @@ async fn a_reader_is_woken_by_the_end_of_a_handler_and_by_an_event() {
     script.events(0, 1);
     settle().await;
     gated.end((0, 0), End::Succeed);
-    let outcome = reader.await.expect("joined").expect("an outcome");
+    let outcome = soon(reader).await.expect("joined").expect("an outcome");
     assert_eq!(place(&outcome.expect("handled")), (0, 0));
 }
 
@@ -188,7 +195,7 @@ async fn a_panic_before_there_is_a_future_is_caught_too() {
         async { Ok::<_, String>(()) }
     };
     let outcomes = events.process_concurrently(nonzero(1), handler);
-    let outcomes: Vec<_> = outcomes.collect().await;
+    let outcomes: Vec<_> = soon(outcomes.collect()).await;
     assert!(matches!(outcomes[0], Err(ProcessError::Panicked { .. })));
     assert!(outcomes[1].is_ok());
     assert_eq!(script.acks(), [(0, 1)]);
@@ -306,7 +313,7 @@ async fn handlers_run_in_parallel() {
         }
     };
     let outcomes = events.process_concurrently(nonzero(2), handler);
-    assert_eq!(outcomes.collect::<Vec<_>>().await.len(), 2);
+    assert_eq!(soon(outcomes.collect::<Vec<_>>()).await.len(), 2);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use gated::{End, Gated};
 use log::Log;
 use scripted::{Place, Script, place};
 use support::nonzero;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,7 +44,9 @@ async fn row_34_a_handler_that_panics_is_caught_reported_and_not_checkpointed_an
     script.finish();
     let panics: Place = (0, 1);
     let (mut handled, mut panicked) = (Vec::new(), Vec::new());
+    let begun = Instant::now();
     loop {
+        assert!(begun.elapsed() < 60 * SECOND, "it goes on");
         for running in gated.running() {
             let end = if running == panics {
                 End::Panic
@@ -88,7 +90,9 @@ async fn row_35_a_handler_that_hangs_leaves_credit_bounded_and_is_reported() {
     script.events(0, 1000);
     let hangs: Place = (0, 0);
     let mut handled = 0;
+    let begun = Instant::now();
     while handled < 100 {
+        assert!(begun.elapsed() < 9 * SECOND, "it goes on");
         match outcomes.next().now_or_never() {
             Some(outcome) => handled += usize::from(outcome.is_some_and(|it| it.is_ok())),
             None => settle().await,
@@ -122,6 +126,6 @@ async fn row_35_a_handler_that_hangs_leaves_credit_bounded_and_is_reported() {
     assert!(!log.text().contains("sesame"));
     // They end after all: everything goes on.
     gated.end_all();
-    let outcome = outcomes.next().await.expect("an outcome");
-    outcome.expect("handled");
+    let outcome = timeout(SECOND, outcomes.next()).await.expect("in time");
+    outcome.expect("an outcome").expect("handled");
 }

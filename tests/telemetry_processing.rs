@@ -1,9 +1,7 @@
-//! What handlers of received events tell: metrics and spans.
+//! What handlers of received events tell a metrics recorder.
 
 #[path = "support/gated.rs"]
 mod gated;
-#[path = "support/log.rs"]
-mod log;
 #[path = "support/metrics.rs"]
 mod readings;
 #[path = "support/scripted.rs"]
@@ -17,7 +15,6 @@ use eventhubs_flow::stream::ProcessConcurrently;
 use eventhubs_flow::telemetry;
 use futures::{FutureExt, StreamExt};
 use gated::{End, Gated};
-use log::Log;
 use metrics_util::debugging::DebuggingRecorder;
 use readings::Readings;
 use scripted::{Script, Scripted};
@@ -138,55 +135,4 @@ async fn a_slow_handler_is_counted_once() {
     assert_eq!(slow().counter(telemetry::PROCESS_SLOW, &partition), 0);
     take_after(&mut outcomes, 600 * SECOND).await;
     assert_eq!(slow().counter(telemetry::PROCESS_SLOW, &partition), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handler_is_a_span_with_the_names_of_opentelemetry_and_nothing_of_the_users() {
-    let log = Log::default();
-    let _log = log.here(tracing::Level::TRACE);
-    let recorder = DebuggingRecorder::new();
-    let _here = metrics::set_default_local_recorder(&recorder);
-    let (script, events) = Script::new();
-    let handler = |event: std::sync::Arc<eventhubs_flow::ReceivedEvent>| async move {
-        tracing::info!("inside");
-        match event.sequence_number() {
-            0 => Ok(()),
-            1 => panic!("sesame-panic"),
-            _ => Err("sesame-error"),
-        }
-    };
-    let mut outcomes = events.process_concurrently(nonzero(1), handler);
-    for _ in 0..3 {
-        script.event(2, Some("sesame-key"));
-    }
-    script.finish();
-    while outcomes.next().await.is_some() {}
-    let _ = outcomes.close().await;
-
-    let spans = log.lines_with("close");
-    assert_eq!(spans.len(), 3, "{spans:?}");
-    assert_eq!(log.lines_with("inside").len(), 3);
-    assert!(log.lines_with("inside")[0].contains("process{"));
-    let errors = [None, Some("panicked"), Some("handler_failed")];
-    for (number, (span, error)) in spans.iter().zip(errors).enumerate() {
-        for part in [
-            "process{",
-            r#"otel.kind="consumer""#,
-            r#"messaging.system="eventhubs""#,
-            "messaging.destination.partition.id=2",
-            r#"messaging.operation.name="process""#,
-            &format!("sequence_number={number}"),
-            "generation=0",
-        ] {
-            assert!(span.contains(part), "{part}: {span}");
-        }
-        let told = error.map(|error| format!("error.type=\"{error}\""));
-        match told {
-            Some(told) => assert!(span.contains(&told), "{told}: {span}"),
-            None => assert!(!span.contains("error.type"), "{span}"),
-        }
-    }
-    let metrics = format!("{:?}", Readings::take(&recorder.snapshotter()));
-    assert!(!metrics.contains("sesame"), "{metrics}");
-    assert!(!log.text().contains("sesame"), "{}", log.text());
 }

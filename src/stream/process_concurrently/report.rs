@@ -24,7 +24,8 @@ pub struct ProcessReport {
     /// Events that were dropped unhandled since their partition was lost: all of
     /// them since the adapter was made.
     pub lost: u64,
-    /// The errors, as they came, with their events; at most as many as were held.
+    /// The errors, as they came, with their events; the ends of partitions too. At
+    /// most as many as were held.
     pub errors: Vec<ProcessError>,
     /// Why the stream below did not close as it should: a checkpoint may be
     /// missing.
@@ -32,8 +33,9 @@ pub struct ProcessReport {
 }
 
 impl ProcessReport {
-    /// `Ok` if all events were handled and acknowledged, and the stream below is
-    /// closed. Lost events do not count: they are another owner's.
+    /// `Ok` if all events were handled and acknowledged, no partition ended
+    /// meanwhile, and the stream below is closed. Lost events do not count: they are
+    /// another owner's.
     ///
     /// # Errors
     /// The report itself if any was not.

@@ -235,3 +235,36 @@ impl fmt::Debug for Work {
         fmt::Debug::fmt(&self.snapshot(), f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::handling::BoxError;
+    use super::*;
+    use crate::event::EventData;
+
+    fn event(number: i64, generation: u64) -> ReceivedEvent {
+        let event = EventData::new("event").with_target(PartitionKey::new("key").expect("short"));
+        let (partition, now) = (PartitionId::new(0), SystemTime::UNIX_EPOCH);
+        let event = ReceivedEvent::new(event, partition, number, "0", now);
+        event.with_generation(generation)
+    }
+
+    #[test]
+    fn a_later_generation_outlives_a_lost_one() {
+        let handler = Handler::new(|_| async { Ok::<_, BoxError>(()) });
+        let mut work = Work::new(NonZeroUsize::MIN, handler);
+        let generations = [1, 2, 3, 3];
+        for (number, generation) in (0..).zip(generations) {
+            work.add(event(number, generation));
+        }
+        work.lose(PartitionId::new(0), 2);
+        assert_eq!((work.snapshot().lost, work.snapshot().waiting), (2, 2));
+        let partition = Arc::clone(work.partition(PartitionId::new(0)));
+        let lost = generations.map(|generation| partition.has_lost(&event(0, generation)));
+        assert_eq!(lost, [true, true, false, false]);
+        let (_, next) = work.lanes.start().expect("the key has its turn");
+        assert_eq!(next.sequence_number(), 2);
+    }
+}
