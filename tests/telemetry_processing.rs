@@ -8,11 +8,12 @@ mod readings;
 mod scripted;
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventhubs_flow::consumer::EventStream;
 use eventhubs_flow::stream::ProcessConcurrently;
-use eventhubs_flow::telemetry;
+use eventhubs_flow::{ReceivedEvent, telemetry};
 use futures::{FutureExt, StreamExt};
 use gated::{End, Gated};
 use metrics_util::debugging::DebuggingRecorder;
@@ -79,6 +80,25 @@ async fn each_handler_is_timed_by_its_partition_and_error() {
     assert_eq!(timed("0", Some("handler_failed")), 1);
     assert_eq!(timed("0", Some("panicked")), 1);
     assert_eq!(timed("1", Some("fenced")), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_before_there_is_a_future_is_timed_too() {
+    let recorder = DebuggingRecorder::new();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let (script, events) = Script::new();
+    script.events(0, 1);
+    let handler = |event: Arc<ReceivedEvent>| {
+        assert_ne!(event.sequence_number(), 0, "planted");
+        async { Ok::<_, String>(()) }
+    };
+    let mut outcomes = events.process_concurrently(nonzero(1), handler);
+    take_after(&mut outcomes, Duration::ZERO).await;
+    assert_eq!(take_after(&mut outcomes, SECOND).await, 1);
+    let seen = Readings::take(&recorder.snapshotter());
+    let panicked = [(telemetry::ERROR_TYPE, "panicked")];
+    let timed = seen.histogram(telemetry::PROCESS_DURATION, &panicked);
+    assert_eq!(timed, [0.0]);
 }
 
 #[tokio::test(start_paused = true)]
