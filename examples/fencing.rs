@@ -85,16 +85,17 @@ async fn show(place: &Place, directory: &Path) -> Result<(), Failure> {
     let (zombie, mut said) = start_the_zombie(place, directory)?;
     expect(&mut said, "ready").await?;
     send(&place.hub).await?;
-    let mut handled = 0;
-    while handled < BEFORE {
+    loop {
         let line = said.next_line().await?.ok_or("the zombie has ended")?;
         if let Some(generation) = line.strip_prefix("write ") {
             ledger.write(generation.parse()?);
         }
-        handled += u32::from(line.starts_with("checkpoint stored"));
+        if line == "busy" {
+            break;
+        }
     }
     println!(
-        "\nThe first owner has generation {} and handled {BEFORE} events.",
+        "\nThe first owner has generation {} and handled {BEFORE} events; it is at the next one.",
         ledger.generation
     );
     signal(&zombie, "STOP").await?;
@@ -163,7 +164,8 @@ fn start_the_zombie(
     Ok((zombie, BufReader::new(stdout).lines()))
 }
 
-/// Handles events one by one: takes its time, has a side effect, writes a checkpoint.
+/// Handles events one by one: has a side effect, and writes a checkpoint. One of them
+/// takes long, and in the middle of it the process is frozen.
 async fn be_the_zombie(directory: &Path) -> Result<(), Failure> {
     let place = Place::find().await?;
     let mut events = open(&place.hub, directory, "first").await?;
@@ -172,11 +174,15 @@ async fn be_the_zombie(directory: &Path) -> Result<(), Failure> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!("ready");
+    let mut handled = 0;
     while let Some(item) = events.next().await {
         match item {
             Ok(event) => {
-                // It is frozen in here, most likely.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                if handled == BEFORE {
+                    println!("busy");
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
+                handled += 1;
                 println!("write {}", event.generation());
                 let stored = match events.ack(&event) {
                     Ok(()) => handle.checkpoint().await,

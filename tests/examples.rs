@@ -236,10 +236,10 @@ fn epoch_conflict_meets_the_error_word_for_word_explains_it_and_solves_it_three_
 fn fencing_shows_a_zombie_whose_late_writes_are_refused() {
     let mut fencing = Example::start("fencing", &[]);
     assert!(fencing.wait_for_exit().success());
-    fencing.wait_for("The first owner has generation 1 and handled 10 events.", 1);
+    fencing.wait_for("The first owner has generation 1 and handled 10 events", 1);
     fencing.wait_for("  it has generation 2.", 1);
     fencing.wait_for("checkpoint refused: ", 1);
     fencing.wait_for("lost: partition 0 was taken by receiver 'second'", 1);
     fencing.wait_for("nothing more is yielded", 1);
-    fencing.wait_for(" refused, 0 taken.", 1);
+    fencing.wait_for("Its late side effects: 1 refused, 0 taken.", 1);
 }

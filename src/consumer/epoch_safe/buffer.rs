@@ -197,6 +197,9 @@ impl Buffer {
         let of_slot = slot.reader.take();
         state.live -= 1;
         let reader = state.queue(index).or_else(|| state.reader.take());
+        // Before what others have: whoever works at its events must learn of it.
+        state.turns.retain(|turn| *turn != index);
+        state.turns.push_front(index);
         // Each of the others has a larger share now.
         let rooms: Vec<_> = state
             .slots
