@@ -62,6 +62,7 @@ mod partition;
 pub mod prelude;
 pub mod producer;
 mod retry;
+mod shield;
 pub mod stream;
 mod sync;
 pub mod telemetry;

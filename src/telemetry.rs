@@ -128,7 +128,7 @@ use metrics::{Histogram, Label, Unit};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::producer::buffered::shield::shielded;
+use crate::shield::shielded;
 
 /// Events in attempts to send.
 pub const SENT_MESSAGES: &str = "messaging.client.sent.messages";

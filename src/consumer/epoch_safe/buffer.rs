@@ -14,6 +14,7 @@ use super::lane::{Change, Lane};
 use crate::error::Error;
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
+use crate::shield::shielded;
 use crate::sync::{Mutex, lock};
 
 /// Events of one delivery of one partition.
@@ -348,9 +349,9 @@ fn wait(place: &mut Option<Waker>, context: &Context<'_>) {
     }
 }
 
-/// Not under the lock, which the reader wants first.
+/// Not under the lock, which the reader wants first; and the waker is not ours.
 fn wake(reader: Option<Waker>) {
     if let Some(reader) = reader {
-        reader.wake();
+        shielded(|| reader.wake());
     }
 }

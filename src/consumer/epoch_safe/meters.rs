@@ -14,7 +14,7 @@ use super::snapshot::PartitionSnapshot;
 use super::state::Fault;
 use crate::error::Error;
 use crate::partition::PartitionId;
-use crate::producer::buffered::shield::shielded;
+use crate::shield::shielded;
 use crate::telemetry as names;
 
 /// Of one consumer.

@@ -1,7 +1,10 @@
 //! What the stores know of one partition.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::FutureExt;
 
 use super::generation;
 use crate::consumer::checkpoint::{Checkpoint, CheckpointStore, ConsumerScope, OwnershipStore};
@@ -122,14 +125,20 @@ impl Records {
 }
 
 impl Stores {
-    /// Waits for a store, but not for ever.
+    /// Waits for a store, but not for ever, and survives its panic.
     async fn bounded<T>(
         &self,
         what: &str,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        let call = AssertUnwindSafe(call).catch_unwind();
         match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => answer,
+            Ok(Ok(answer)) => answer,
+            // The store may be the user's.
+            Ok(Err(_)) => Err(Error::new(
+                ErrorKind::Panicked,
+                format!("{what}: the store panicked"),
+            )),
             Err(_) => Err(Error::new(
                 ErrorKind::StoreUnavailable,
                 format!("{what}: no answer from the store within {:?}", self.timeout),

@@ -9,12 +9,12 @@ use super::delivery::{Undelivered, UndeliveredReason};
 use super::outcomes::NotDelivered;
 use super::queued::{Batch, Bill};
 use super::report::CloseReport;
-use super::shield::discard;
 use super::snapshot::OutcomeCounts;
 use super::tags::Tags;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventData;
 use crate::partition::PartitionId;
+use crate::shield::discard;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 

@@ -23,13 +23,13 @@ use super::policy::OverflowPolicy;
 use super::queue::{Full, PartitionQueue, Pressure, QueueOptions, Todo, Waiter};
 use super::queued::{Arrival, Batch};
 use super::report::{Ledger, Tally};
-use super::shield::shielded;
 use super::snapshot::BufferSnapshot;
 use super::total::TotalBudget;
 use super::wait::AnyWaiters;
 use crate::batch::BatchLimits;
 use crate::error::Error;
 use crate::producer::ThrottleGate;
+use crate::shield::shielded;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock, lock_in_turns};
 

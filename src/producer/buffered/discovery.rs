@@ -7,11 +7,11 @@ use tokio::time::{sleep, timeout};
 
 use super::buffer::Buffer;
 use super::policy::PartitionGrowth;
-use super::shield::{Shielded, shielded};
 use super::tasks::Tasks;
 use super::worker::{self, WorkerOptions};
 use crate::error::{Error, ErrorKind};
 use crate::partition::{PartitionId, Target};
+use crate::shield::{Shielded, shielded};
 use crate::sync::lock;
 use crate::transport::TransportProducer;
 

@@ -18,11 +18,11 @@ use super::metrics::AttemptMetrics;
 use super::part::Part;
 use super::policy::OnFailure;
 use super::queued::{Batch, Bill};
-use super::shield::{Shielded, discard, shielded};
 use super::verdict::{Busy, RetryPolicy, Verdict};
 use crate::batch::EventBatch;
 use crate::error::{Error, ErrorKind};
 use crate::partition::{PartitionId, Target};
+use crate::shield::{Shielded, discard, shielded};
 use crate::telemetry;
 use crate::transport::TransportProducer;
 

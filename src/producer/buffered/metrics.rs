@@ -9,9 +9,9 @@ use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 
 use super::delivery::UndeliveredReason;
 use super::queued::Batch;
-use super::shield::shielded;
 use super::snapshot::BufferSnapshot;
 use crate::error::Error;
+use crate::shield::shielded;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::telemetry as names;
 

@@ -95,7 +95,6 @@ mod policy;
 mod queue;
 mod queued;
 mod report;
-pub(crate) mod shield;
 mod signal;
 mod sink;
 mod snapshot;

@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 use futures::Stream;
 
 use super::delivery::UndeliveredReason;
-use super::shield::{discard, shielded};
 use crate::error::Error;
 use crate::event::EventData;
 use crate::partition::PartitionId;
+use crate::shield::{discard, shielded};
 use crate::sync::{Mutex, lock};
 
 /// What the events that are handed back may take, in encoded bytes.

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::shield::shielded;
+use crate::shield::shielded;
 use crate::sync::{Mutex, lock};
 
 /// Wakes everyone who waits. Unlike `tokio::sync::Notify` it wakes each behind a

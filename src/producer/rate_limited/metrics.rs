@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 
 use super::snapshot::RateLimiterSnapshot;
-use crate::producer::buffered::shield::shielded;
+use crate::shield::shielded;
 use crate::telemetry as names;
 
 pub(super) struct LimiterMetrics {

@@ -12,7 +12,7 @@ use tracing::{Instrument, Span};
 use super::metrics::Running;
 use super::partition::Partition;
 use crate::event::ReceivedEvent;
-use crate::producer::buffered::shield::Shielded;
+use crate::shield::Shielded;
 use crate::telemetry;
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
 
 use crate::partition::PartitionId;
-use crate::producer::buffered::shield::shielded;
+use crate::shield::shielded;
 use crate::telemetry as names;
 
 pub(super) struct ProcessMetrics {

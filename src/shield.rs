@@ -20,7 +20,7 @@ pub(crate) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
 
 /// Drops events one by one: a body's drop may be the user's. One that panics
 /// costs the others nothing but another shield.
-pub(super) fn discard(events: &mut Vec<EventData>) {
+pub(crate) fn discard(events: &mut Vec<EventData>) {
     let mut drop_all = || {
         while let Some(rest) = events.len().checked_sub(1) {
             events.truncate(rest);
