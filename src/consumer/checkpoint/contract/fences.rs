@@ -10,6 +10,9 @@ use crate::consumer::checkpoint::CheckpointStore;
 use crate::contract::Verdict;
 use crate::error::ErrorKind;
 
+/// More stores than pass before a fence that was asked for.
+const MOST_STORES: i64 = 10_000;
+
 /// Asserts that all writes of a generation are refused, and change nothing.
 async fn assert_fenced(harness: &dyn Harness, store: &dyn CheckpointStore, generation: u64) {
     let before = read(store, &scope(), FIRST).await;
@@ -105,7 +108,7 @@ pub async fn any_generation(harness: &dyn Harness) -> Verdict {
 }
 
 /// Once a generation has fenced, nothing of an older one is stored, though that is
-/// just storing: what the fence has read stays.
+/// just storing: what the fence has read is the last, and stays.
 pub async fn racing_writers(harness: &dyn Harness) -> Verdict {
     drop(checkpoints!(harness));
     for round in 0..ROUNDS {
@@ -116,17 +119,21 @@ pub async fn racing_writers(harness: &dyn Harness) -> Verdict {
         let writing = {
             let begun = Arc::clone(&begun);
             async move {
-                for place in 0.. {
+                let mut last = None;
+                for place in 0..MOST_STORES {
                     match try_store(&others, old, place).await {
-                        Ok(()) => begun.notify_one(),
+                        Ok(()) => {
+                            last = Some(place);
+                            begun.notify_one();
+                        }
                         Err(error) => {
                             assert_kind!(error, ErrorKind::Fenced);
-                            return None;
+                            return last;
                         }
                     }
                     tokio::task::yield_now().await;
                 }
-                None
+                panic!("{MOST_STORES} stores, and no fence")
             }
         };
         let fencing = async move {
@@ -138,9 +145,13 @@ pub async fn racing_writers(harness: &dyn Harness) -> Verdict {
         };
         let tasks: [futures::future::BoxFuture<'static, _>; 2] =
             [Box::pin(writing), Box::pin(fencing)];
-        let left = at_once(tasks).await.into_iter().flatten().next();
-        assert!(left.is_some(), "something was stored before the fence");
-        assert_at(harness, left).await;
+        let ended = at_once(tasks).await;
+        assert_eq!(
+            ended[0], ended[1],
+            "the last that was stored is what the fence has read"
+        );
+        assert!(ended[0].is_some(), "something was stored before the fence");
+        assert_at(harness, ended[0]).await;
     }
     Verdict::Held
 }

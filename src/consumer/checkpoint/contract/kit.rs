@@ -1,6 +1,9 @@
 //! What several checks share.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+
+use tokio::task::JoinSet;
 
 use super::harness::Harness;
 use crate::consumer::checkpoint::{
@@ -148,14 +151,18 @@ pub(super) async fn ownership(store: &dyn OwnershipStore) -> Option<Ownership> {
     read.expect("what was stored is read")
 }
 
-/// Runs what may run at the same time, on all threads that there are.
+/// Runs what may run at the same time, on all threads that there are; all of it
+/// ends when it is dropped.
 pub(super) async fn at_once<T: Send + 'static>(
     tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
-    let running: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
+    let mut running: JoinSet<T> = tasks.into_iter().collect();
     let mut done = Vec::new();
-    for task in running {
-        done.push(task.await.expect("a task under test does not panic"));
+    while let Some(task) = running.join_next().await {
+        done.push(task.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => panic!("{error}"),
+        }));
     }
     done
 }
