@@ -54,3 +54,8 @@ pub(crate) fn at(sequence_number: i64) -> Checkpoint {
         offset: Some(format!("offset of {sequence_number}")),
     }
 }
+
+/// The file that processes exclude each other with.
+pub(crate) fn lock_of(record: &Path) -> PathBuf {
+    record.with_extension("lock")
+}
