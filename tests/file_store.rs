@@ -128,6 +128,30 @@ async fn a_refused_write_writes_nothing() {
     assert_eq!(fs::read(&record).unwrap(), before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_while_others_write_sees_whole_records_that_go_forward() {
+    let directory = Directory::new();
+    let store = FileStore::open(directory.path()).await.unwrap();
+    store.store(&scope(), FIRST, 1, &at(0)).await.unwrap();
+    let writing = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for place in 1..=500 {
+                store.store(&scope(), FIRST, 1, &at(place)).await.unwrap();
+            }
+        })
+    };
+    let mut last = 0;
+    while last < 500 {
+        let read = store.checkpoint(&scope(), FIRST).await.unwrap().unwrap();
+        let place = read.sequence_number;
+        assert_eq!(read, at(place));
+        assert!(place >= last, "{place} after {last}");
+        last = place;
+    }
+    writing.await.unwrap();
+}
+
 /// Holds a record as another process does that is changing it.
 fn hold(record: &Path) -> File {
     let file = File::options().write(true).open(lock_of(record)).unwrap();
