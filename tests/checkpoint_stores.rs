@@ -13,7 +13,7 @@ use eventhubs_flow::consumer::checkpoint::contract::{self, Guard, Harness};
 use eventhubs_flow::consumer::checkpoint::{
     CheckpointStore, ConsumerScope, FileStore, MemoryStore, OwnershipStore,
 };
-use store_support::{Directory, record_of};
+use store_support::{Directory, folder_of, record_in};
 
 #[derive(Debug, Default)]
 struct Memory(MemoryStore);
@@ -50,7 +50,8 @@ impl Harness for Files {
     }
 
     async fn damage(&self, scope: &ConsumerScope, partition: PartitionId) -> bool {
-        fs::write(record_of(self.0.path(), scope, partition), "").unwrap();
+        let record = record_in(&folder_of(self.0.path(), scope, partition));
+        fs::write(record.unwrap(), "").unwrap();
         true
     }
 

@@ -1,5 +1,5 @@
-//! What a store in files does with damaged files, locks that are held, and futures
-//! that are dropped.
+//! What a store in files does with damaged files, what the dead have left, and
+//! futures that are dropped.
 #![cfg(unix)]
 
 mod store_support;
@@ -7,14 +7,12 @@ mod store_support;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
-use eventhubs_flow::consumer::checkpoint::{
-    CheckpointStore, FileStore, FileStoreOptions, OwnershipStore,
-};
-use eventhubs_flow::{Error, ErrorKind, PartitionId};
-use futures::{FutureExt as _, poll};
-use store_support::{Directory, FIRST, at, lock_of, record_of, scope};
+use eventhubs_flow::consumer::checkpoint::{CheckpointStore, FileStore, OwnershipStore};
+use eventhubs_flow::{ErrorKind, PartitionId};
+use futures::poll;
+use store_support::{Directory, FIRST, at, folder_of, record_in, scope};
 
 /// Asserts that everything but a reset is refused, with the file's name, and that
 /// the file stays as it is.
@@ -50,14 +48,16 @@ async fn assert_refused(store: &FileStore, record: &Path, what: &str) {
 async fn what_is_damaged_is_refused_and_stays_until_it_is_reset() {
     let directory = Directory::new();
     let store = FileStore::open(directory.path()).await.unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
+    let folder = folder_of(directory.path(), &scope(), FIRST);
     store.claim(&scope(), FIRST, "a").await.unwrap();
     store.store(&scope(), FIRST, 1, &at(100)).await.unwrap();
+    let record = record_in(&folder).unwrap();
     let good = fs::read(&record).unwrap();
 
     let other = PartitionId::new(1);
     store.claim(&scope(), other, "a").await.unwrap();
-    let of_other = fs::read(record_of(directory.path(), &scope(), other)).unwrap();
+    let of_other = record_in(&folder_of(directory.path(), &scope(), other));
+    let of_other = fs::read(of_other.unwrap()).unwrap();
 
     let mut table = vec![
         ("garbage".to_owned(), b"\xff\x00\xfe garbage".to_vec()),
@@ -82,7 +82,7 @@ async fn what_is_damaged_is_refused_and_stays_until_it_is_reset() {
     let read = store.checkpoint(&scope(), FIRST).await.unwrap();
     assert_eq!(read, Some(at(100)), "a copy that is brought back is taken");
     for (generation, to) in [(20, Some(at(7))), (30, None)] {
-        fs::write(&record, "").unwrap();
+        fs::write(record_in(&folder).unwrap(), "").unwrap();
         let reset = store.reset(&scope(), FIRST, generation, to.as_ref()).await;
         reset.unwrap();
         assert_eq!(store.checkpoint(&scope(), FIRST).await.unwrap(), to);
@@ -95,36 +95,81 @@ async fn what_is_damaged_is_refused_and_stays_until_it_is_reset() {
 async fn what_a_dead_process_has_left_harms_nothing_and_goes() {
     let directory = Directory::new();
     let store = FileStore::open(directory.path()).await.unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
+    let folder = folder_of(directory.path(), &scope(), FIRST);
     store.store(&scope(), FIRST, 1, &at(100)).await.unwrap();
-    let draft = record.with_extension("tmp");
-    fs::write(&draft, "half of a rec").unwrap();
-    let mut unwritable = fs::metadata(&draft).unwrap().permissions();
+    let (old, young) = (
+        folder.join("draft-1-0-00000000"),
+        folder.join("draft-2-0-00000000"),
+    );
+    for (draft, age) in [(&old, 3600), (&young, 1)] {
+        fs::write(draft, "half of a rec").unwrap();
+        let at = SystemTime::now() - Duration::from_secs(age);
+        let file = File::options().write(true).open(draft).unwrap();
+        file.set_modified(at).unwrap();
+    }
+    let mut unwritable = fs::metadata(&old).unwrap().permissions();
     unwritable.set_readonly(true);
-    fs::set_permissions(&draft, unwritable).unwrap();
+    fs::set_permissions(&old, unwritable).unwrap();
 
     let read = store.checkpoint(&scope(), FIRST).await.unwrap();
     assert_eq!(read, Some(at(100)));
     store.store(&scope(), FIRST, 1, &at(101)).await.unwrap();
-    assert!(!draft.exists());
+    assert!(!old.exists());
+    assert!(young.exists(), "its process may be at it");
     let read = store.checkpoint(&scope(), FIRST).await.unwrap();
     assert_eq!(read, Some(at(101)));
+}
+
+#[tokio::test]
+async fn two_versions_are_kept_however_many_there_were() {
+    let directory = Directory::new();
+    let store = FileStore::open(directory.path()).await.unwrap();
+    for place in 0..50 {
+        store.store(&scope(), FIRST, 1, &at(place)).await.unwrap();
+    }
+    let folder = folder_of(directory.path(), &scope(), FIRST);
+    let mut left: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, ["49", "50"]);
+}
+
+#[tokio::test]
+async fn a_version_that_comes_after_later_ones_counts_for_nothing() {
+    let directory = Directory::new();
+    let store = FileStore::open(directory.path()).await.unwrap();
+    let folder = folder_of(directory.path(), &scope(), FIRST);
+    store.store(&scope(), FIRST, 1, &at(0)).await.unwrap();
+    let first = fs::read(record_in(&folder).unwrap()).unwrap();
+    for place in 1..10 {
+        store.store(&scope(), FIRST, 1, &at(place)).await.unwrap();
+    }
+    // As of a process that stood still since the second one.
+    fs::write(folder.join("2"), first).unwrap();
+    let read = store.checkpoint(&scope(), FIRST).await.unwrap();
+    assert_eq!(read, Some(at(9)));
+    store.store(&scope(), FIRST, 1, &at(10)).await.unwrap();
+    assert!(!folder.join("2").exists());
 }
 
 #[tokio::test]
 async fn a_refused_write_writes_nothing() {
     let directory = Directory::new();
     let store = FileStore::open(directory.path()).await.unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
+    let folder = folder_of(directory.path(), &scope(), FIRST);
     store.release(&scope(), FIRST, 0).await.unwrap();
     store.claim(&scope(), FIRST, "").await.unwrap_err();
-    assert!(!record.exists());
+    assert!(!folder.exists());
 
     store.store(&scope(), FIRST, 5, &at(100)).await.unwrap();
+    let record = record_in(&folder).unwrap();
     let before = fs::read(&record).unwrap();
     store.store(&scope(), FIRST, 4, &at(101)).await.unwrap_err();
     store.store(&scope(), FIRST, 6, &at(99)).await.unwrap_err();
     store.release(&scope(), FIRST, 7).await.unwrap();
+    assert_eq!(record_in(&folder), Some(record.clone()));
     assert_eq!(fs::read(&record).unwrap(), before);
 }
 
@@ -152,132 +197,11 @@ async fn who_reads_while_others_write_sees_whole_records_that_go_forward() {
     writing.await.unwrap();
 }
 
-/// Holds a record as another process does that is changing it.
-fn hold(record: &Path) -> File {
-    let file = File::options().write(true).open(lock_of(record)).unwrap();
-    file.try_lock().unwrap();
-    file
-}
-
-fn assert_held(refused: Result<(), Error>, record: &Path) {
-    let error = refused.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::StoreUnavailable);
-    assert!(
-        error.message().contains(lock_of(record).to_str().unwrap()),
-        "{error}"
-    );
-}
-
-// By a clock that stands still the wait would have no end.
-#[tokio::test(start_paused = true)]
-async fn a_wait_for_a_lock_is_bounded_in_real_time_and_reads_wait_for_none() {
-    let directory = Directory::new();
-    let options = FileStoreOptions::default().with_lock_timeout(Duration::from_millis(300));
-    let store = FileStore::open_with(directory.path(), options)
-        .await
-        .unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
-    store.store(&scope(), FIRST, 1, &at(100)).await.unwrap();
-
-    let held = hold(&record);
-    let begun = Instant::now();
-    assert_held(store.store(&scope(), FIRST, 1, &at(101)).await, &record);
-    let waited = begun.elapsed();
-    assert!(waited >= Duration::from_millis(300), "{waited:?}");
-    assert_held(store.reset(&scope(), FIRST, 1, None).await, &record);
-    assert_held(store.claim(&scope(), FIRST, "a").await.map(drop), &record);
-
-    let read = store.checkpoint(&scope(), FIRST).await.unwrap();
-    assert_eq!(read, Some(at(100)));
-    let other = PartitionId::new(1);
-    store.store(&scope(), other, 1, &at(1)).await.unwrap();
-
-    drop(held);
-    store.store(&scope(), FIRST, 1, &at(101)).await.unwrap();
-}
-
-#[tokio::test]
-async fn no_lock_timeout_is_one_try() {
-    let directory = Directory::new();
-    let options = FileStoreOptions::default().with_lock_timeout(Duration::ZERO);
-    let store = FileStore::open_with(directory.path(), options)
-        .await
-        .unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
-    store.store(&scope(), FIRST, 1, &at(100)).await.unwrap();
-    let held = hold(&record);
-    assert_held(store.store(&scope(), FIRST, 1, &at(101)).await, &record);
-    drop(held);
-    store.store(&scope(), FIRST, 1, &at(101)).await.unwrap();
-}
-
-#[tokio::test]
-async fn who_waits_for_a_lock_goes_on_once_it_is_free() {
-    let directory = Directory::new();
-    let options = FileStoreOptions::default().with_lock_timeout(Duration::MAX);
-    let store = FileStore::open_with(directory.path(), options)
-        .await
-        .unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
-    store.claim(&scope(), FIRST, "a").await.unwrap();
-    let held = hold(&record);
-    let scope = scope();
-    let mut claiming = store.claim(&scope, FIRST, "b");
-    assert!(poll!(&mut claiming).is_pending());
-    drop(held);
-    assert_eq!(claiming.await.unwrap(), 2);
-}
-
-#[tokio::test]
-async fn a_lock_on_a_file_that_was_deleted_excludes_nobody() {
-    let directory = Directory::new();
-    let store = FileStore::open(directory.path()).await.unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
-    store.claim(&scope(), FIRST, "a").await.unwrap();
-    let held = hold(&record);
-    let scope = scope();
-    let mut claiming = store.claim(&scope, FIRST, "b");
-    assert!(poll!(&mut claiming).is_pending());
-    // Somebody takes it for a leftover.
-    fs::remove_file(lock_of(&record)).unwrap();
-    assert_eq!(claiming.await.unwrap(), 2);
-    drop(held);
-}
-
-#[tokio::test]
-async fn a_change_that_was_dropped_while_it_waited_is_never_made() {
-    let directory = Directory::new();
-    let store = FileStore::open(directory.path()).await.unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
-    store.claim(&scope(), FIRST, "a").await.unwrap();
-    store.store(&scope(), FIRST, 1, &at(100)).await.unwrap();
-    let held = hold(&record);
-    let (scope, later) = (scope(), at(200));
-    for _ in 0..20 {
-        assert!(
-            store
-                .claim(&scope, FIRST, "dropped")
-                .now_or_never()
-                .is_none()
-        );
-        let storing = store.store(&scope, FIRST, 7, &later).now_or_never();
-        assert!(storing.is_none());
-        assert!(store.reset(&scope, FIRST, 7, None).now_or_never().is_none());
-    }
-    drop(held);
-    assert_eq!(store.claim(&scope, FIRST, "b").await.unwrap(), 2);
-    let left = store.fence(&scope, FIRST, 1).await.unwrap();
-    assert_eq!(left, Some(at(100)));
-    assert_eq!(store.claim(&scope, FIRST, "c").await.unwrap(), 3);
-}
-
 #[tokio::test]
 async fn a_change_that_was_dropped_at_any_time_does_not_come_after_a_later_one() {
     let directory = Directory::new();
     let store = FileStore::open(directory.path()).await.unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
     store.reset(&scope(), FIRST, 1, Some(&at(0))).await.unwrap();
-    let draft = record.with_extension("tmp");
     let mut made = 0;
     for round in 1..100 {
         let (scope, later) = (scope(), at(round));
@@ -285,8 +209,10 @@ async fn a_change_that_was_dropped_at_any_time_does_not_come_after_a_later_one()
         // Until it is at work, and a little longer each time.
         let mut left = round;
         while poll!(&mut storing).is_pending() && left > 0 {
-            left -= i64::from(draft.exists() || left % 2 == 0);
-            std::thread::yield_now();
+            left -= 1;
+            for _ in 0..round {
+                std::thread::yield_now();
+            }
         }
         drop(storing);
         let left = store.fence(&scope, FIRST, 1).await.unwrap().unwrap();
@@ -295,7 +221,6 @@ async fn a_change_that_was_dropped_at_any_time_does_not_come_after_a_later_one()
         store.reset(&scope, FIRST, 1, Some(&at(0))).await.unwrap();
         let left = store.fence(&scope, FIRST, 1).await.unwrap();
         assert_eq!(left, Some(at(0)));
-        assert!(!draft.exists());
     }
     assert!(made > 0, "some were made before they were dropped");
 }
@@ -359,10 +284,11 @@ async fn not_everyone_may_write_the_files() {
         .output()
         .unwrap();
     assert!(ended.status.success());
-    let record = record_of(&root, &scope(), FIRST);
-    let folders = record.ancestors().skip(1).take(4);
+    let folder = folder_of(&root, &scope(), FIRST);
+    let record = record_in(&folder).unwrap();
+    let folders = record.ancestors().skip(1).take(5);
     assert_eq!(folders.clone().last(), Some(&*root));
-    for path in [&*record, &lock_of(&record)].into_iter().chain(folders) {
+    for path in std::iter::once(&*record).chain(folders) {
         let mode = fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o002, 0, "{path:?} has {mode:o}");
     }

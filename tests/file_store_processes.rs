@@ -8,17 +8,11 @@
 mod child;
 mod store_support;
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::path::Path;
-use std::time::Duration;
-
 use child::{Child, say};
-use eventhubs_flow::consumer::checkpoint::{
-    CheckpointStore, FileStore, FileStoreOptions, OwnershipStore,
-};
-use eventhubs_flow::{ErrorKind, PartitionId};
-use store_support::{Directory, FIRST, at, lock_of, record_of, scope};
+use eventhubs_flow::ErrorKind;
+use eventhubs_flow::consumer::checkpoint::{CheckpointStore, FileStore, OwnershipStore};
+use std::collections::HashSet;
+use store_support::{Directory, FIRST, at, folder_of, record_in, scope};
 
 async fn open(directory: &str) -> FileStore {
     FileStore::open(directory).await.unwrap()
@@ -106,11 +100,8 @@ async fn row_32_a_kill_in_mid_write_leaves_a_whole_checkpoint_that_never_goes_ba
     // Nothing that the dead have left stands in the way.
     let generation = store.claim(&scope(), FIRST, "last").await.unwrap();
     assert!(generation > said.claimed);
-    assert!(
-        !record_of(directory.path(), &scope(), FIRST)
-            .with_extension("tmp")
-            .exists()
-    );
+    let folder = folder_of(directory.path(), &scope(), FIRST);
+    assert!(record_in(&folder).is_some());
 }
 
 /// How many processes claim at once, and how often each.
@@ -149,7 +140,8 @@ async fn processes_that_claim_at_once_have_generations_of_their_own() {
         }
         child.succeeds().await;
     }
-    assert_eq!(generations, (1..=CLAIMANTS * CLAIMS).collect());
+    // Some may be skipped, where one claim came right after another.
+    assert_eq!(generations.len() as u64, CLAIMANTS * CLAIMS);
 }
 
 #[tokio::test]
@@ -179,68 +171,16 @@ async fn row_30_a_process_that_was_followed_stores_nothing_more() {
     assert_eq!(store.checkpoint(&scope(), FIRST).await.unwrap(), stored);
 }
 
-/// Takes the lock that a change takes, and stays.
-fn hold(record: &Path) {
-    let file = File::options().write(true).open(lock_of(record)).unwrap();
-    file.lock().unwrap();
-    say("held");
-    loop {
-        std::thread::park();
-    }
-}
-
 #[tokio::test]
-async fn a_frozen_process_makes_others_fail_in_time_and_frees_all_when_it_dies() {
-    if let Some(record) = child::told() {
-        hold(Path::new(&record));
-    }
-    let directory = Directory::new();
-    let options = FileStoreOptions::default().with_lock_timeout(Duration::from_millis(200));
-    let store = FileStore::open_with(directory.path(), options)
-        .await
-        .unwrap();
-    let generation = store.claim(&scope(), FIRST, "a").await.unwrap();
-    store
-        .store(&scope(), FIRST, generation, &at(100))
-        .await
-        .unwrap();
-    let record = record_of(directory.path(), &scope(), FIRST);
-
-    let mut child = Child::start(
-        "a_frozen_process_makes_others_fail_in_time_and_frees_all_when_it_dies",
-        record.to_str().unwrap(),
-    );
-    assert_eq!(child.next().await.as_deref(), Some("held"));
-    child.signal("STOP").await;
-    for _ in 0..3 {
-        let refused = store.store(&scope(), FIRST, generation, &at(101)).await;
-        assert_eq!(*refused.unwrap_err().kind(), ErrorKind::StoreUnavailable);
-        let read = store.checkpoint(&scope(), FIRST).await.unwrap();
-        assert_eq!(read, Some(at(100)), "whoever reads waits for nobody");
-        let other = PartitionId::new(1);
-        store
-            .claim(&scope(), other, "a")
-            .await
-            .expect("it has a lock of its own");
-    }
-    child.kill().await;
-    store
-        .store(&scope(), FIRST, generation, &at(101))
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn a_process_that_was_frozen_while_it_wrote_spoils_nothing() {
+async fn a_process_that_was_frozen_while_it_wrote_spoils_nothing_and_holds_up_nobody() {
     if let Some(directory) = child::told() {
         return write(&directory).await;
     }
     let directory = Directory::new();
     let path = directory.path().to_str().unwrap();
-    let options = FileStoreOptions::default().with_lock_timeout(Duration::from_millis(20));
-    let store = FileStore::open_with(path, options).await.unwrap();
+    let store = open(path).await;
     let mut child = Child::start(
-        "a_process_that_was_frozen_while_it_wrote_spoils_nothing",
+        "a_process_that_was_frozen_while_it_wrote_spoils_nothing_and_holds_up_nobody",
         path,
     );
     let mut said = Said::default();
@@ -253,15 +193,26 @@ async fn a_process_that_was_frozen_while_it_wrote_spoils_nothing() {
         let place = left.as_ref().map(|left| left.sequence_number);
         assert_eq!(left, place.map(at), "it is whole");
         assert!(place >= said.stored, "{place:?} after {said:?}");
-        match store.fence(&scope(), FIRST, said.claimed).await {
-            Ok(fenced) => assert!(fenced.unwrap().sequence_number >= place.unwrap()),
-            Err(error) => assert_eq!(*error.kind(), ErrorKind::StoreUnavailable),
+        // Another one comes first, wherever in its change it stands.
+        let (next, generation) = (place.unwrap() + 1_000_000, said.claimed);
+        let scope = scope();
+        if round == 19 {
+            let generation = store.claim(&scope, FIRST, "other").await.unwrap();
+            let fenced = store.fence(&scope, FIRST, generation).await.unwrap();
+            assert!(fenced.unwrap().sequence_number >= place.unwrap());
+            store
+                .store(&scope, FIRST, generation, &at(next))
+                .await
+                .unwrap();
+        } else {
+            store.fence(&scope, FIRST, generation).await.unwrap();
         }
         child.signal("CONT").await;
     }
-    child.kill().await;
+    // Thawed, it is fenced, and ends.
+    let after = store.checkpoint(&scope(), FIRST).await.unwrap();
     while let Some(line) = child.next().await {
         said.note(&line);
     }
-    said.assert_left(&store).await;
+    assert_eq!(store.checkpoint(&scope(), FIRST).await.unwrap(), after);
 }

@@ -43,9 +43,17 @@ pub(crate) fn scope() -> ConsumerScope {
     ConsumerScope::new("ns.servicebus.windows.net", "eh1", "$Default")
 }
 
-/// The record of a partition whose names need no escaping.
-pub(crate) fn record_of(root: &Path, scope: &ConsumerScope, partition: PartitionId) -> PathBuf {
+/// The folder of a partition whose names need no escaping.
+pub(crate) fn folder_of(root: &Path, scope: &ConsumerScope, partition: PartitionId) -> PathBuf {
     root.join(scope.to_string()).join(partition.to_string())
+}
+
+/// The newest version of a partition's record, if there is one.
+pub(crate) fn record_in(folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?;
+    let numbers = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let newest: Option<u64> = numbers.max();
+    Some(folder.join(newest?.to_string()))
 }
 
 pub(crate) fn at(sequence_number: i64) -> Checkpoint {
@@ -53,9 +61,4 @@ pub(crate) fn at(sequence_number: i64) -> Checkpoint {
         sequence_number,
         offset: Some(format!("offset of {sequence_number}")),
     }
-}
-
-/// The file that processes exclude each other with.
-pub(crate) fn lock_of(record: &Path) -> PathBuf {
-    record.with_extension("lock")
 }

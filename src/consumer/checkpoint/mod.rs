@@ -33,7 +33,7 @@ mod scope;
 mod store;
 mod watermark;
 
-pub use file::{FileStore, FileStoreOptions};
+pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use ownership::{Ownership, OwnershipStore};
 pub use scope::ConsumerScope;

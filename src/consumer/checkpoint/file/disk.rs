@@ -3,50 +3,67 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How a draft's name begins.
+const DRAFT: &str = "draft-";
+
+/// A draft that is older was left by a process that died, or stands still: such a
+/// one finds it gone, and writes it anew.
+const OLD: Duration = Duration::from_secs(60);
 
 /// A file that is whole and durable, but not in its place; gone when dropped.
 #[derive(Debug)]
-pub(super) struct Draft {
-    path: Option<PathBuf>,
-}
+pub(super) struct Draft(PathBuf);
 
 impl Draft {
-    /// Writes a draft, over one that a process has left when it died.
-    pub(super) fn write(path: &Path, text: &str) -> io::Result<Self> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = options().create_new(true).open(path)?;
-        let path = Some(path.to_owned());
-        let draft = Self { path };
+    /// Writes a draft of its own in a folder.
+    pub(super) fn write(folder: &Path, text: &str) -> io::Result<Self> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let (process, random) = (std::process::id(), fastrand::u32(..));
+        let path = folder.join(format!("{DRAFT}{process}-{number}-{random:08x}"));
+        let mut file = options().create_new(true).open(&path)?;
+        let draft = Self(path);
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         Ok(draft)
     }
 
-    /// Replaces a file in one step, and makes that durable.
-    pub(super) fn put_in_place(mut self, path: &Path) -> io::Result<()> {
-        let draft = self.path.as_ref().expect("not put in place");
-        fs::rename(draft, path)?;
-        self.path = None;
-        sync_folder_of(path)
+    /// Puts it in a place where nothing is, in one step; `false` if something is.
+    pub(super) fn put_in(self, place: &Path) -> io::Result<bool> {
+        match fs::hard_link(&self.0, place) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            // It was taken for one of the dead.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // The next draft goes over it, if it stays.
-            let _ = fs::remove_file(path);
-        }
+        // It goes as an old one, if it stays.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Removes a draft that its process has left, by the clock that files are dated with.
+pub(super) fn remove_old_draft(entry: &fs::DirEntry) {
+    let is_draft = entry.file_name().to_string_lossy().starts_with(DRAFT);
+    let written = entry.metadata().and_then(|file| file.modified());
+    let is_old = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD));
+    if is_draft && is_old {
+        let _ = fs::remove_file(entry.path());
     }
 }
 
 /// Options to write a file that not everyone on the machine may write.
-pub(super) fn options() -> OpenOptions {
+fn options() -> OpenOptions {
     let mut options = File::options();
-    options.read(true).write(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o664);
     options
@@ -78,14 +95,18 @@ pub(super) fn create_folders(path: &Path) -> io::Result<()> {
 }
 
 /// Makes durable that a file or a folder is where it is.
-#[cfg(unix)]
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(path);
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// Makes durable which files and folders a folder has.
+#[cfg(unix)]
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Elsewhere folders cannot be synced.
 #[cfg(not(unix))]
-pub(super) fn sync_folder_of(_: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }

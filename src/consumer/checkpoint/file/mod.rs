@@ -1,9 +1,10 @@
 //! Checkpoints and owners in files, shared by the processes of one machine.
 //!
-//! Each partition has a file of its own, which a person can read:
+//! Each partition has a folder of its own, with a file for each version of its
+//! record, which a person can read. The highest counts:
 //!
 //! ```text
-//! {directory}/ns.servicebus.windows.net/eh1/$default/0
+//! {directory}/ns.servicebus.windows.net/eh1/$default/0/57
 //!
 //! eventhubs-flow record 1
 //! of ns.servicebus.windows.net/eh1/$default/0
@@ -15,10 +16,12 @@
 //! crc32 f3c90f1d
 //! ```
 //!
-//! Beside it, `0.lock` is what processes exclude each other with; it is empty, and
-//! stays. A change is written to `0.tmp`, made durable, and renamed to `0`: whoever
-//! reads sees the whole record or the one before, whenever a process or the
-//! machine dies. What a dead process left in `0.tmp` goes with the next change.
+//! A change is written to a draft, made durable, and put in the place of the next
+//! version by a hard link, which fails if another change came first: then it is tried
+//! again on top of that one. So no lock is held, and a process that is frozen in the
+//! middle holds up nobody; thawed, it finds its place taken. Whoever reads sees the
+//! whole record or the one before, whenever a process or the machine dies. The
+//! version before stays, older ones and forgotten drafts are removed.
 //!
 //! # A record that cannot be understood
 //! Every byte is checked. A file that was cut off, emptied, damaged or moved is
@@ -29,16 +32,14 @@
 //! since 1970.
 //!
 //! # When not to use it
-//! For processes of several machines. On a network file system neither locks nor
-//! renames can be relied on.
+//! For processes of several machines. On a network file system hard links and what
+//! a folder holds cannot be relied on.
 
 mod disk;
 mod format;
-mod lock;
 mod name;
-mod options;
 mod record_file;
 mod store;
+mod versions;
 
-pub use options::FileStoreOptions;
 pub use store::FileStore;

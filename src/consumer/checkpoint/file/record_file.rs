@@ -1,22 +1,28 @@
 //! One record on the disk: read, and changed in one step that a crash cannot halve.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind::NotFound, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::Duration;
 
-use super::disk;
+use super::disk::{self, Draft};
 use super::format::{MAX_FILE_BYTES, decode, encode};
-use super::lock::{Lock, NoLock};
 use super::name::path_of;
+use super::versions::{Newest, Versions};
 use crate::consumer::checkpoint::record::{Change, Place, Record};
 use crate::error::{Error, ErrorKind};
+
+/// How often a change is tried while others change the same record: some seconds.
+const TRIES: u32 = 500;
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A partition's record in the directory of a store.
 #[derive(Debug)]
 pub(super) struct RecordFile {
     root: PathBuf,
-    path: PathBuf,
+    versions: Versions,
     place: Place,
 }
 
@@ -30,17 +36,18 @@ impl RecordFile {
     pub(super) fn new(root: &Path, place: Place) -> Self {
         Self {
             root: root.to_owned(),
-            path: root.join(path_of(&place)),
+            versions: Versions::new(root.join(path_of(&place))),
             place,
         }
     }
 
     /// The record; an empty one if there is none.
     pub(super) fn read(&self) -> Result<Record, Error> {
-        match self.content()? {
+        let (number, content) = self.content()?;
+        match content {
             Content::Absent => Ok(Record::default()),
             Content::Record(record) => Ok(record),
-            Content::Corrupt(why) => Err(self.corrupt(&why)),
+            Content::Corrupt(why) => Err(self.corrupt(number, &why)),
         }
     }
 
@@ -49,120 +56,112 @@ impl RecordFile {
     pub(super) fn change(
         &self,
         change: &Change,
-        lock_timeout: Duration,
         is_abandoned: &dyn Fn() -> bool,
     ) -> Result<Record, Error> {
-        self.create_folders()
-            .map_err(|error| self.failed("create the folder of", error))?;
-        let _lock = self.lock(lock_timeout, is_abandoned)?;
-        let content = self.content()?;
-        let is_new = matches!(content, Content::Absent);
+        for number in 0..TRIES {
+            if let Some(changed) = self.try_change(change, is_abandoned)? {
+                change.log(&self.place);
+                return Ok(changed);
+            }
+            // Several that meet do not meet again and again.
+            let pause = Duration::from_millis(number.into()).min(LONGEST_PAUSE);
+            sleep(pause.mul_f64(fastrand::f64()));
+        }
+        let others = io::Error::new(io::ErrorKind::WouldBlock, "others change it all the time");
+        Err(self.failed("change", others))
+    }
+
+    /// As [`change`](Self::change), once; `None` if another change came in between.
+    fn try_change(
+        &self,
+        change: &Change,
+        is_abandoned: &dyn Fn() -> bool,
+    ) -> Result<Option<Record>, Error> {
+        let (number, content) = self.content()?;
         let (record, is_corrupt) = match content {
             Content::Absent => (Record::default(), false),
             Content::Record(record) => (record, false),
             Content::Corrupt(_) if matches!(change, Change::Reset(..)) => (Record::default(), true),
-            Content::Corrupt(why) => return Err(self.corrupt(&why)),
+            Content::Corrupt(why) => return Err(self.corrupt(number, &why)),
         };
         let changed = record.changed(change, &self.place)?;
-        if is_corrupt || changed != record {
+        let put = if is_corrupt || changed != record {
             let text = encode(&changed, &self.place);
-            self.write(&text, is_new, is_abandoned)
-                .map_err(|error| self.failed("write", error))?;
-        } else if !is_new {
+            self.put_after(number, &text, is_abandoned)
+        } else if number > 0 {
             // Whoever wrote it may have died before this.
-            disk::sync_folder_of(&self.path).map_err(|error| self.failed("make durable", error))?;
+            disk::sync_folder(self.versions.folder()).map(|()| true)
+        } else {
+            Ok(true)
+        };
+        let put = put.map_err(|error| self.failed("change", error))?;
+        Ok(put.then_some(changed))
+    }
+
+    fn put_after(
+        &self,
+        number: u64,
+        text: &str,
+        is_abandoned: &dyn Fn() -> bool,
+    ) -> io::Result<bool> {
+        if number == 0 {
+            self.create_folders()?;
         }
-        change.log(&self.place);
-        Ok(changed)
+        let draft = Draft::write(self.versions.folder(), text)?;
+        if is_abandoned() {
+            // Nobody is told: whoever asked is gone.
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        self.versions.put_after(number, draft)
     }
 
-    fn lock(&self, longest: Duration, is_abandoned: &dyn Fn() -> bool) -> Result<Lock, Error> {
-        let path = self.path.with_extension("lock");
-        Lock::take(&path, longest, is_abandoned).map_err(|none| match none {
-            NoLock::Io(error) => self.failed("lock", error),
-            NoLock::Abandoned => self.failed("wait for", given_up()),
-            NoLock::Held => Error::new(
-                ErrorKind::StoreUnavailable,
-                format!(
-                    "{} was held for {longest:?} by another process, which may be frozen: find \
-                     it by `fuser` or `lslocks` and continue or end it",
-                    path.display()
-                ),
-            ),
-        })
-    }
-
-    fn content(&self) -> Result<Content, Error> {
-        let mut bytes = Vec::new();
-        let read = File::open(&self.path).and_then(|file| {
-            // One byte more tells that it is too long.
-            file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)
-        });
-        match read {
-            Ok(length) if length > MAX_FILE_BYTES => {
-                let why = format!("it is longer than {MAX_FILE_BYTES} bytes");
-                Ok(Content::Corrupt(why))
+    fn content(&self) -> Result<(u64, Content), Error> {
+        let newest = self.versions.newest();
+        let Newest { number, bytes } = newest.map_err(|error| self.failed("read", error))?;
+        let content = match number {
+            // Without the directory nothing can be said of what is in it.
+            0 => match fs::metadata(&self.root) {
+                Ok(_) => Content::Absent,
+                Err(error) => return Err(self.failed("find the directory of", error)),
+            },
+            _ if bytes.len() > MAX_FILE_BYTES => {
+                Content::Corrupt(format!("it is longer than {MAX_FILE_BYTES} bytes"))
             }
-            Ok(_) => Ok(match decode(&bytes, &self.place) {
+            _ => match decode(&bytes, &self.place) {
                 Ok(record) => Content::Record(record),
                 Err(why) => Content::Corrupt(why),
-            }),
-            // Without the directory nothing can be said of what is in it.
-            Err(error) if error.kind() == NotFound => match fs::metadata(&self.root) {
-                Ok(_) => Ok(Content::Absent),
-                Err(error) => Err(self.failed("find the directory of", error)),
             },
-            Err(error) => Err(self.failed("read", error)),
-        }
+        };
+        Ok((number, content))
     }
 
-    /// Makes what is not there between the store's directory and the record.
+    /// Makes what is not there between the store's directory and the versions, to
+    /// stay.
     fn create_folders(&self) -> io::Result<()> {
-        let folders: Vec<_> = self.folders().collect();
-        if folders.first().is_some_and(|folder| folder.is_dir()) {
-            return Ok(());
+        let above = self.versions.folder().ancestors();
+        let folders: Vec<_> = above.take_while(|folder| **folder != *self.root).collect();
+        for folder in folders.iter().rev() {
+            disk::create_folder(folder)?;
+            disk::sync_folder_of(folder)?;
         }
-        let mut from_the_top = folders.iter().rev();
-        from_the_top.try_for_each(|folder| disk::create_folder(folder))
+        Ok(())
     }
 
-    /// The folders that the store makes, from that of the record up.
-    fn folders(&self) -> impl Iterator<Item = &Path> {
-        let above = self.path.ancestors().skip(1);
-        above.take_while(|folder| **folder != *self.root)
-    }
-
-    fn write(&self, text: &str, is_new: bool, is_abandoned: &dyn Fn() -> bool) -> io::Result<()> {
-        if is_new {
-            // Before the record: once it is there, its folders are there to stay.
-            self.folders().try_for_each(disk::sync_folder_of)?;
-        }
-        let written = disk::Draft::write(&self.path.with_extension("tmp"), text)?;
-        if is_abandoned() {
-            return Err(given_up());
-        }
-        written.put_in_place(&self.path)
-    }
-
-    fn corrupt(&self, why: &str) -> Error {
-        let (place, path) = (&self.place, self.path.display());
+    fn corrupt(&self, number: u64, why: &str) -> Error {
+        let (place, path) = (&self.place, self.versions.path(number));
         Error::new(
             ErrorKind::CorruptCheckpoint,
             format!(
-                "{place}: {path} cannot be understood, {why}: bring it back from a copy, or set \
-                 the position anew by `reset`"
+                "{place}: {} cannot be understood, {why}: bring it back from a copy, or set the \
+                 position anew by `reset`",
+                path.display()
             ),
         )
     }
 
     fn failed(&self, to: &str, error: io::Error) -> Error {
-        let (place, path) = (&self.place, self.path.display());
+        let (place, path) = (&self.place, self.versions.folder().display());
         let message = format!("{place}: cannot {to} {path}: {error}");
         Error::new(ErrorKind::StoreUnavailable, message).with_source(error)
     }
-}
-
-/// Nobody is told: whoever asked is gone.
-fn given_up() -> io::Error {
-    io::Error::new(io::ErrorKind::Interrupted, "nobody waits for it any more")
 }

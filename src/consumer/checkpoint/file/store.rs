@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 use super::disk;
-use super::options::FileStoreOptions;
 use super::record_file::RecordFile;
 use crate::consumer::checkpoint::ownership::{Ownership, OwnershipStore};
 use crate::consumer::checkpoint::record::{Change, Place, Record};
@@ -23,15 +22,13 @@ use crate::partition::PartitionId;
 /// machine. Its [module](self) tells what is in the files. A clone is the same
 /// store.
 ///
-/// Files are read and written on tokio's threads for blocking work. A change waits
-/// for other processes at the same record, at most for
-/// [`with_lock_timeout`](FileStoreOptions::with_lock_timeout); a read waits for
-/// nobody.
+/// Files are read and written on tokio's threads for blocking work. Nobody waits for
+/// another process, not even for one that stands still in the middle of a change:
+/// of several changes at once one is made, and the others are tried again on top of
+/// it, for some seconds at most.
 ///
 /// # Cancel safety
-/// When the future of a change is dropped, the change is made or is not, and it
-/// does not come after a later one: a file may still be renamed when the future is
-/// gone, but later changes wait for that.
+/// When the future of a change is dropped, the change is made whole or not at all.
 ///
 /// # Examples
 /// ```
@@ -61,7 +58,6 @@ use crate::partition::PartitionId;
 #[derive(Debug, Clone)]
 pub struct FileStore {
     root: Arc<Path>,
-    options: FileStoreOptions,
 }
 
 impl FileStore {
@@ -74,23 +70,9 @@ impl FileStore {
     /// # Cancel safety
     /// When the future is dropped, the directory may have been made.
     pub async fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::open_with(directory, FileStoreOptions::default()).await
-    }
-
-    /// Opens the store in a directory as the options say.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    ///
-    /// # Cancel safety
-    /// As [`open`](Self::open).
-    pub async fn open_with(
-        directory: impl AsRef<Path>,
-        options: FileStoreOptions,
-    ) -> Result<Self, Error> {
         let directory = directory.as_ref().to_owned();
         let root = blocking(move || open(&directory)).await?.into();
-        Ok(Self { root, options })
+        Ok(Self { root })
     }
 
     fn file(&self, scope: &ConsumerScope, partition: PartitionId) -> RecordFile {
@@ -109,12 +91,11 @@ impl FileStore {
         change: Change,
     ) -> Result<Record, Error> {
         let file = self.file(scope, partition);
-        let lock_timeout = self.options.lock_timeout;
         let asked = Asked::default();
         let gone = Arc::clone(&asked.gone);
         blocking(move || {
             let is_abandoned = || gone.load(Ordering::Acquire);
-            file.change(&change, lock_timeout, &is_abandoned)
+            file.change(&change, &is_abandoned)
         })
         .await
     }

@@ -237,6 +237,11 @@ fn nobody_owns_what_was_never_claimed() {
         generation: 6,
     };
     assert_eq!(used().ownership(), Some(owned));
+    let first = Record {
+        claimed: 1,
+        ..used()
+    };
+    assert_eq!(first.ownership().unwrap().generation, 1);
 }
 
 #[test]
