@@ -181,9 +181,9 @@ fn records() -> [(ConsumerScope, PartitionId); 3] {
 }
 
 /// Asks handles on one store what the model is asked.
-async fn compare<S: Store>(handles: [S; 2], steps: Vec<Step>) -> Result<(), TestCaseError>
+async fn compare<S>(handles: [S; 2], steps: Vec<Step>) -> Result<(), TestCaseError>
 where
-    S: fmt::Debug,
+    S: Store + fmt::Debug,
 {
     let records = records();
     let mut models: HashMap<usize, Model> = HashMap::new();

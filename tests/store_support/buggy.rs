@@ -439,7 +439,7 @@ impl Buggy {
 #[async_trait]
 impl OwnershipStore for Buggy {
     fn is_shared(&self) -> bool {
-        self.bug == Bug::SharedAtTimes && self.number % 2 == 0
+        self.bug == Bug::SharedAtTimes && self.number.is_multiple_of(2)
     }
 
     async fn ownership(
