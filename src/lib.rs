@@ -7,10 +7,12 @@
 //! - [`RateLimitedProducer`](producer::rate_limited::RateLimitedProducer): a token
 //!   bucket over events/s and bytes/s in front of any producer;
 //! - [`EpochSafeConsumer`](consumer::epoch_safe::EpochSafeConsumer): a stream of
-//!   events that owns its partitions and knows when it lost one.
+//!   events that owns its partitions and knows when it lost one, with
+//!   [stores](consumer::checkpoint) for its checkpoints.
 //!
 //! ```text
 //!  Stream adapters     stream.batched(..).rate_limited(..).send_through(..)
+//!         |            events.checkpoint_every(..).process_concurrently(..)
 //!         |                                    |
 //!  primitives       BufferedProducer ── RateLimitedProducer     EpochSafeConsumer
 //!         |                  \            /                             |
@@ -28,12 +30,12 @@
 //! |---|---|---|
 //! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
 //! | `azure-core` | no | `AzureCredential`: Microsoft Entra ID by credentials of the Azure SDK |
-//! | `contract` | no | `transport::contract`: the checks that every transport must pass |
+//! | `contract` | no | `transport::contract` and `consumer::checkpoint::contract`: the checks that every transport and store must pass |
 //!
 //! # Seeing what it does
 //!
 //! Metrics, spans and events are listed in [`telemetry`]; without a stack for
-//! them, ask a producer, a limiter or a gate for its `snapshot()`.
+//! them, ask a producer, a limiter, a gate or a consumer for its `snapshot()`.
 //!
 //! # Testing
 //!

@@ -4,8 +4,10 @@
 //! (any exporter of that ecosystem); spans and events go to its `tracing`
 //! subscriber. Without either, the `snapshot()` of
 //! [`BufferedProducer`](crate::producer::buffered::BufferedProducer::snapshot),
-//! [`RateLimiter`](crate::producer::rate_limited::RateLimiter::snapshot) and
-//! [`ThrottleGate`](crate::producer::ThrottleGate::snapshot) tells the same.
+//! [`RateLimiter`](crate::producer::rate_limited::RateLimiter::snapshot),
+//! [`ThrottleGate`](crate::producer::ThrottleGate::snapshot) and
+//! [`EpochSafeConsumer`](crate::consumer::epoch_safe::ConsumerHandle::snapshot) tells
+//! the same.
 //!
 //! **Install the recorder first**: a producer and a limiter look up their metrics
 //! when they are made, so that a batch costs a few atomic operations.
