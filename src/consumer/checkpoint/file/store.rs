@@ -19,7 +19,7 @@ use crate::partition::PartitionId;
 /// A store in a directory, shared by all processes of the machine that open it.
 ///
 /// What it has told to be stored outlasts a crash of the process and of the
-/// machine. Its [module](self) tells what is in the files. A clone is the same
+/// machine. The [module](crate::consumer::checkpoint::file) tells what is in the files. A clone is the same
 /// store.
 ///
 /// Files are read and written on tokio's threads for blocking work. Nobody waits for
