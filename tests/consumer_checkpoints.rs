@@ -1,5 +1,7 @@
 //! A consumer and its stores, on a paused clock.
 
+#[path = "support/consuming.rs"]
+mod consuming;
 #[path = "support/stores.rs"]
 mod stores;
 
@@ -7,42 +9,28 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use consuming::{FIRST, earliest, idle, next_error, next_event as next, open, seen};
 use eventhubs_flow::consumer::EventStream;
 use eventhubs_flow::consumer::checkpoint::{
     Checkpoint, CheckpointStore, ConsumerScope, MemoryStore, OwnershipStore,
 };
 use eventhubs_flow::consumer::epoch_safe::{
-    EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions, MissingPosition, PartitionSnapshot,
+    EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions, MissingPosition,
 };
 use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::transport::{
-    ReceiverOptions, StartPosition, TransportConsumer, TransportProducer,
-};
-use eventhubs_flow::{
-    BatchLimits, Error, ErrorKind, EventBatch, EventData, OwnershipLostReason, PartitionId,
-    ReceivedEvent,
-};
+use eventhubs_flow::transport::{ReceiverOptions, StartPosition, TransportConsumer};
+use eventhubs_flow::{Error, ErrorKind, OwnershipLostReason, ReceivedEvent};
 use futures::{FutureExt as _, StreamExt as _};
 use stores::{Mood, Moody};
 
-const FIRST: PartitionId = PartitionId::new(0);
 const NAMESPACE: &str = "ns.example";
 
 fn options<S: CheckpointStore + OwnershipStore>(store: S) -> EpochSafeConsumerOptions {
-    EpochSafeConsumerOptions::default()
-        .with_position(StartPosition::Earliest)
-        .with_namespace(NAMESPACE)
-        .with_store(store)
+    earliest().with_namespace(NAMESPACE).with_store(store)
 }
 
 fn scope() -> ConsumerScope {
     ConsumerScope::new(NAMESPACE, "memory", "$Default")
-}
-
-async fn open(hub: &MemoryHub, options: EpochSafeConsumerOptions) -> EpochSafeConsumer {
-    EpochSafeConsumer::open(Arc::new(hub.consumer()), options)
-        .await
-        .expect("open")
 }
 
 async fn hub_with(count: usize) -> MemoryHub {
@@ -52,15 +40,7 @@ async fn hub_with(count: usize) -> MemoryHub {
 }
 
 async fn send(hub: &MemoryHub, count: usize) {
-    for _ in 0..count {
-        let mut batch = EventBatch::new(FIRST.into(), BatchLimits::STANDARD);
-        batch.try_add(EventData::new("event")).expect("fits");
-        hub.producer().send_batch(batch).await.expect("accepted");
-    }
-}
-
-async fn next(events: &mut EpochSafeConsumer) -> ReceivedEvent {
-    events.next().await.expect("goes on").expect("an event")
+    consuming::send(hub, FIRST, count).await;
 }
 
 async fn take(events: &mut EpochSafeConsumer, count: usize) -> Vec<ReceivedEvent> {
@@ -75,10 +55,6 @@ fn numbers(events: &[ReceivedEvent]) -> Vec<i64> {
     events.iter().map(ReceivedEvent::sequence_number).collect()
 }
 
-async fn next_error(events: &mut EpochSafeConsumer) -> Error {
-    events.next().await.expect("goes on").expect_err("an end")
-}
-
 async fn stored(store: &MemoryStore) -> Option<i64> {
     let checkpoint = store.checkpoint(&scope(), FIRST).await.expect("read");
     checkpoint.map(|checkpoint| checkpoint.sequence_number)
@@ -89,15 +65,6 @@ fn at(sequence_number: i64) -> Checkpoint {
         sequence_number,
         offset: Some("offset".into()),
     }
-}
-
-/// Returns when no task can run any more: a paused clock moves only then.
-async fn idle() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
-}
-
-fn seen(events: &EpochSafeConsumer) -> PartitionSnapshot {
-    events.handle().snapshot().partitions.remove(0)
 }
 
 fn nonzero(number: u32) -> NonZeroU32 {

@@ -1,43 +1,20 @@
 //! Steering and seeing a consumer while something reads it, on a paused clock.
 
+#[path = "support/consuming.rs"]
+mod consuming;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
+use consuming::{FIRST, SECOND, earliest, idle, open, send};
 use eventhubs_flow::consumer::EventStream;
 use eventhubs_flow::consumer::epoch_safe::{
     EpochSafeConsumer, EpochSafeConsumerOptions, PartitionSnapshot, PartitionState,
 };
+use eventhubs_flow::transport::StartPosition;
 use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::transport::{StartPosition, TransportProducer};
-use eventhubs_flow::{BatchLimits, ErrorKind, EventBatch, EventData, PartitionId};
+use eventhubs_flow::{ErrorKind, PartitionId};
 use futures::{FutureExt as _, StreamExt as _};
-
-const FIRST: PartitionId = PartitionId::new(0);
-const SECOND: PartitionId = PartitionId::new(1);
-
-fn earliest() -> EpochSafeConsumerOptions {
-    EpochSafeConsumerOptions::default().with_position(StartPosition::Earliest)
-}
-
-async fn open(hub: &MemoryHub, options: EpochSafeConsumerOptions) -> EpochSafeConsumer {
-    EpochSafeConsumer::open(Arc::new(hub.consumer()), options)
-        .await
-        .expect("open")
-}
-
-async fn send(hub: &MemoryHub, partition: PartitionId, count: usize) {
-    for _ in 0..count {
-        let mut batch = EventBatch::new(partition.into(), BatchLimits::STANDARD);
-        batch.try_add(EventData::new("event")).expect("fits");
-        hub.producer().send_batch(batch).await.expect("accepted");
-    }
-}
-
-/// Returns when no task can run any more: a paused clock moves only then.
-async fn idle() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
-}
 
 /// All that can be had without anything new.
 async fn drain(events: &mut EpochSafeConsumer) -> Vec<(PartitionId, i64)> {

@@ -1,68 +1,35 @@
 //! What each policy does about other receivers, on a paused clock.
 
+#[path = "support/consuming.rs"]
+mod consuming;
+
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
+use consuming::{FIRST, earliest, intrude, next_error, next_event, seen, try_intrude};
 use eventhubs_flow::consumer::epoch_safe::{
-    EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions, PartitionSnapshot, PartitionState,
+    EpochPolicy, EpochSafeConsumer, PartitionSnapshot, PartitionState,
 };
+use eventhubs_flow::transport::TransportReceiver;
 use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::transport::{
-    ReceiverOptions, StartPosition, TransportConsumer, TransportProducer, TransportReceiver,
-};
-use eventhubs_flow::{
-    BatchLimits, Error, ErrorKind, EventBatch, EventData, OwnershipLostReason, PartitionId,
-};
+use eventhubs_flow::{Error, ErrorKind, OwnershipLostReason};
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
 
-const FIRST: PartitionId = PartitionId::new(0);
 const WAIT: Duration = Duration::from_secs(60);
 
 async fn open(hub: &MemoryHub, policy: EpochPolicy) -> EpochSafeConsumer {
-    let options = EpochSafeConsumerOptions::default()
-        .with_position(StartPosition::Earliest)
-        .with_policy(policy)
-        .with_name("ours");
-    EpochSafeConsumer::open(Arc::new(hub.consumer()), options)
-        .await
-        .expect("open")
-}
-
-async fn intrude(hub: &MemoryHub, level: Option<i64>) -> Box<dyn TransportReceiver> {
-    try_intrude(hub, level).await.expect("open")
-}
-
-async fn try_intrude(
-    hub: &MemoryHub,
-    level: Option<i64>,
-) -> Result<Box<dyn TransportReceiver>, Error> {
-    let options = ReceiverOptions {
-        owner_level: level,
-        name: Some("intruder".into()),
-        ..ReceiverOptions::new(FIRST)
-    };
-    hub.consumer().open_receiver(options).await
+    let options = earliest().with_policy(policy).with_name("ours");
+    consuming::open(hub, options).await
 }
 
 async fn send(hub: &MemoryHub) {
-    let mut batch = EventBatch::new(FIRST.into(), BatchLimits::STANDARD);
-    batch.try_add(EventData::new("event")).expect("fits");
-    hub.producer().send_batch(batch).await.expect("accepted");
+    consuming::send(hub, FIRST, 1).await;
 }
 
 async fn next_number(events: &mut EpochSafeConsumer) -> (i64, u64) {
-    let event = events.next().await.expect("goes on").expect("an event");
+    let event = next_event(events).await;
     (event.sequence_number(), event.generation())
-}
-
-async fn next_error(events: &mut EpochSafeConsumer) -> Error {
-    events.next().await.expect("goes on").expect_err("an end")
-}
-
-fn seen(events: &EpochSafeConsumer) -> PartitionSnapshot {
-    events.handle().snapshot().partitions.remove(0)
 }
 
 async fn until(events: &EpochSafeConsumer, holds: impl Fn(&PartitionSnapshot) -> bool) {

@@ -1,5 +1,7 @@
 //! `EpochSafeConsumer` on a paused clock, over the memory transport.
 
+#[path = "support/consuming.rs"]
+mod consuming;
 #[path = "support/failing.rs"]
 mod failing;
 
@@ -10,64 +12,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use consuming::{
+    FIRST, SECOND, earliest, idle, intrude, next_error, next_event, open, send, send_sized,
+};
 use eventhubs_flow::consumer::epoch_safe::{
     EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions,
 };
 use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::transport::{
-    ReceiverOptions, StartPosition, TransportConsumer, TransportProducer, TransportReceiver,
-};
-use eventhubs_flow::{
-    BatchLimits, EpochConflict, Error, ErrorKind, EventBatch, EventData, OwnershipLostReason,
-    PartitionId, ReceivedEvent,
-};
+use eventhubs_flow::transport::{ReceiverOptions, TransportConsumer};
+use eventhubs_flow::{EpochConflict, Error, ErrorKind, OwnershipLostReason, PartitionId};
 use failing::Failing;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
 
-const FIRST: PartitionId = PartitionId::new(0);
-const SECOND: PartitionId = PartitionId::new(1);
 const NON_EPOCH_REFUSED: &str = "At least one receiver for the endpoint is created with epoch of '0', and so non-epoch receiver is not allowed. Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected.";
-
-fn earliest() -> EpochSafeConsumerOptions {
-    EpochSafeConsumerOptions::default().with_position(StartPosition::Earliest)
-}
-
-async fn open(hub: &MemoryHub, options: EpochSafeConsumerOptions) -> EpochSafeConsumer {
-    EpochSafeConsumer::open(Arc::new(hub.consumer()), options)
-        .await
-        .expect("open")
-}
-
-/// A receiver of someone else.
-async fn intrude(hub: &MemoryHub, level: Option<i64>) -> Box<dyn TransportReceiver> {
-    let options = ReceiverOptions {
-        owner_level: level,
-        name: Some("intruder".into()),
-        ..ReceiverOptions::new(FIRST)
-    };
-    hub.consumer().open_receiver(options).await.expect("open")
-}
-
-async fn send(hub: &MemoryHub, partition: PartitionId, count: usize) {
-    send_sized(hub, partition, count, 10).await;
-}
-
-async fn send_sized(hub: &MemoryHub, partition: PartitionId, count: usize, size: usize) {
-    for _ in 0..count {
-        let mut batch = EventBatch::new(partition.into(), BatchLimits::STANDARD);
-        batch.try_add(EventData::new(vec![7; size])).expect("fits");
-        hub.producer().send_batch(batch).await.expect("accepted");
-    }
-}
-
-async fn next_event(events: &mut EpochSafeConsumer) -> ReceivedEvent {
-    events.next().await.expect("goes on").expect("an event")
-}
-
-async fn next_error(events: &mut EpochSafeConsumer) -> Error {
-    events.next().await.expect("goes on").expect_err("an end")
-}
 
 async fn numbers(events: &mut EpochSafeConsumer, count: usize) -> Vec<i64> {
     let mut numbers = Vec::new();
@@ -75,11 +33,6 @@ async fn numbers(events: &mut EpochSafeConsumer, count: usize) -> Vec<i64> {
         numbers.push(next_event(events).await.sequence_number());
     }
     numbers
-}
-
-/// Returns when no task can run any more: a paused clock moves only then.
-async fn idle() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 fn disconnected() -> Error {

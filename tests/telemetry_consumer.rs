@@ -1,30 +1,23 @@
 //! What a consumer tells: metrics by partition.
 
+#[path = "support/consuming.rs"]
+mod consuming;
 #[path = "support/metrics.rs"]
 mod readings;
 #[path = "support/stores.rs"]
 mod stores;
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use consuming::{FIRST, earliest, intrude, next_event, open, send};
 use eventhubs_flow::consumer::EventStream;
-use eventhubs_flow::consumer::epoch_safe::{
-    EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions,
-};
+use eventhubs_flow::consumer::epoch_safe::EpochPolicy;
 use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::transport::{
-    ReceiverOptions, StartPosition, TransportConsumer, TransportProducer,
-};
-use eventhubs_flow::{
-    BatchLimits, Error, ErrorKind, EventBatch, EventData, PartitionId, telemetry,
-};
-use futures::StreamExt as _;
+use eventhubs_flow::{Error, ErrorKind, telemetry};
 use metrics_util::debugging::DebuggingRecorder;
 use readings::Readings;
 use stores::{Mood, Moody};
 
-const FIRST: PartitionId = PartitionId::new(0);
 const LABELS: [(&str, &str); 4] = [
     (telemetry::SYSTEM, "eventhubs"),
     (telemetry::DESTINATION_NAME, "memory"),
@@ -36,27 +29,8 @@ fn with<'a>(label: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     LABELS.into_iter().chain([(label, value)]).collect()
 }
 
-async fn open(hub: &MemoryHub, options: EpochSafeConsumerOptions) -> EpochSafeConsumer {
-    let options = options.with_position(StartPosition::Earliest);
-    EpochSafeConsumer::open(Arc::new(hub.consumer()), options)
-        .await
-        .expect("open")
-}
-
-async fn send(hub: &MemoryHub, count: usize) {
-    for _ in 0..count {
-        let mut batch = EventBatch::new(FIRST.into(), BatchLimits::STANDARD);
-        batch.try_add(EventData::new("event")).expect("fits");
-        hub.producer().send_batch(batch).await.expect("accepted");
-    }
-}
-
 async fn steal(hub: &MemoryHub, level: i64) {
-    let options = ReceiverOptions {
-        owner_level: Some(level),
-        ..ReceiverOptions::new(FIRST)
-    };
-    let thief = hub.consumer().open_receiver(options).await.expect("open");
+    let thief = intrude(hub, Some(level)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     drop(thief);
 }
@@ -66,14 +40,12 @@ async fn events_lag_credit_and_checkpoints_are_told_by_partition() {
     let recorder = DebuggingRecorder::new();
     let _here = metrics::set_default_local_recorder(&recorder);
     let hub = MemoryHub::new(1);
-    send(&hub, 10).await;
+    send(&hub, FIRST, 10).await;
     let store = Moody::new();
-    let options = EpochSafeConsumerOptions::default()
-        .with_namespace("ns")
-        .with_store(store.clone());
+    let options = earliest().with_namespace("ns").with_store(store.clone());
     let mut events = open(&hub, options).await;
     for _ in 0..4 {
-        let event = events.next().await.expect("more").expect("an event");
+        let event = next_event(&mut events).await;
         events.ack(&event).expect("ours");
     }
     store.set(Mood::Failing);
@@ -107,22 +79,18 @@ async fn thefts_refusals_and_interruptions_are_counted_apart() {
     let recorder = DebuggingRecorder::new();
     let _here = metrics::set_default_local_recorder(&recorder);
     let hub = MemoryHub::new(1);
-    let holder = ReceiverOptions {
-        owner_level: Some(2),
-        ..ReceiverOptions::new(FIRST)
-    };
-    let _holder = hub.consumer().open_receiver(holder).await.expect("open");
+    let _holder = intrude(&hub, Some(2)).await;
     let policy = EpochPolicy::Escalate { from: 0, max: 9 };
-    let options = EpochSafeConsumerOptions::default().with_policy(policy);
+    let options = earliest().with_policy(policy);
     let mut events = open(&hub, options).await;
-    send(&hub, 1).await;
-    events.next().await.expect("more").expect("an event");
+    send(&hub, FIRST, 1).await;
+    next_event(&mut events).await;
     steal(&hub, 2).await;
-    send(&hub, 1).await;
-    events.next().await.expect("more").expect("an event");
+    send(&hub, FIRST, 1).await;
+    next_event(&mut events).await;
     hub.break_receivers(&Error::new(ErrorKind::Timeout, "planted"));
-    send(&hub, 1).await;
-    events.next().await.expect("more").expect("an event");
+    send(&hub, FIRST, 1).await;
+    next_event(&mut events).await;
 
     let seen = Readings::take(&recorder.snapshotter());
     assert_eq!(seen.counter(telemetry::REFUSALS, &LABELS), 1);

@@ -3,39 +3,16 @@
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
+#[path = "../support/directory.rs"]
+mod directory;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use eventhubs_flow::PartitionId;
 use eventhubs_flow::consumer::checkpoint::{Checkpoint, ConsumerScope};
 
-/// A directory that is deleted when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Directory(PathBuf);
-
-impl Directory {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("eventhubs-flow-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        // What a process of the same number has left.
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+pub(crate) use directory::Directory;
 
 pub(crate) const FIRST: PartitionId = PartitionId::new(0);
 
