@@ -298,7 +298,10 @@ async fn a_checkpoint_beyond_the_end_is_told_and_stays_unless_a_policy_says_othe
     let mut events = open(&hub, options(store.clone())).await;
     let error = next_error(&mut events).await;
     assert_eq!(*error.kind(), ErrorKind::InvalidPosition);
-    assert!(error.message().contains("created anew"), "{error}");
+    assert!(
+        error.message().contains("500 lies beyond the last event"),
+        "{error}"
+    );
     assert!(error.message().contains("with_missing_position"), "{error}");
     assert_eq!(stored(&store).await, Some(500));
 }

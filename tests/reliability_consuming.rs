@@ -377,6 +377,36 @@ async fn row_33_events_that_were_not_kept_after_a_checkpoint_are_missed() {
 }
 
 #[tokio::test]
+async fn row_33_events_that_were_not_kept_while_it_was_interrupted_are_missed() {
+    let emulator = Emulator::builder()
+        .hub(HubConfig::new(HUB).with_partitions(1))
+        .retention_bytes(1 << 20)
+        .start()
+        .await
+        .unwrap();
+    let hub = connect(&emulator).await;
+    let mut reading = open(&hub, options()).await;
+    send_one(&hub).await;
+    assert_eq!(next(&mut reading).await.sequence_number(), 0);
+    let refused = Fault::refuse_attach("amqp:internal-error", "planted");
+    let refused = emulator.faults().inject(refused.receivers());
+    let cut = emulator.faults().inject(
+        Fault::detach(When::Now, "amqp:link:detach-forced", "planted")
+            .receivers()
+            .partition(0),
+    );
+    cut.wait_for(1).await;
+    let body = vec![7_u8; 100_000];
+    for _ in 0..40 {
+        let large = batch(partition(0), [EventData::new(body.clone())]);
+        hub.producer().send_batch(large).await.unwrap();
+    }
+    drop((cut, refused));
+    let missed = next_error(&mut reading).await;
+    assert_eq!(*missed.kind(), ErrorKind::InvalidPosition);
+}
+
+#[tokio::test]
 async fn row_36_a_service_that_silently_stops_delivering_is_noticed_and_opened_again() {
     let (emulator, hub) = start().await;
     let alive = options().with_liveness_timeout(Duration::from_millis(500));

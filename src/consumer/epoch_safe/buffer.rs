@@ -152,6 +152,9 @@ impl Buffer {
         let index = chunk.lane.slot;
         let mut state = lock(&self.state);
         let slot = &mut state.slots[index];
+        if slot.lane.is_stopped() {
+            return;
+        }
         slot.held += chunk.load;
         slot.chunks.push_back(chunk);
         let reader = state.queue(index);
@@ -163,7 +166,11 @@ impl Buffer {
     pub(super) fn put_back(&self, chunk: Chunk) {
         let index = chunk.lane.slot;
         let mut state = lock(&self.state);
-        state.slots[index].chunks.push_front(chunk);
+        let slot = &mut state.slots[index];
+        slot.chunks.push_front(chunk);
+        if slot.lane.is_stopped() || slot.ended {
+            slot.discard();
+        }
         // Not blocked any more, perhaps.
         let reader = state.queue(index);
         drop(state);

@@ -42,9 +42,9 @@ impl Checkpointer {
     }
 
     /// A partition has so many acknowledged events that no checkpoint covers.
-    pub(super) fn acknowledged(&self, unsaved: u64) {
+    pub(super) fn acknowledged(&self, lane: &Lane, unsaved: u64) {
         let every = self.every.load(Ordering::Relaxed);
-        if every > 0 && unsaved >= every {
+        if every > 0 && unsaved >= every.min(lane.worth_writing()) {
             self.news.notify_one();
         }
     }
@@ -89,8 +89,8 @@ impl Checkpointer {
             }
             Err(error) => {
                 if *error.kind() == ErrorKind::Fenced {
-                    // The pump ends the partition.
-                    lane.revoked.notify_one();
+                    let change = lane.refuse(unsaved.generation);
+                    self.buffer.unblocked(lane, change);
                 }
                 tracing::warn!(
                     partition = %lane.partition,
@@ -117,16 +117,20 @@ impl Checkpointer {
         let mut busy = HashSet::new();
         let mut writing = FuturesUnordered::new();
         loop {
-            let least = tokio::select! {
-                () = self.news.notified() => events.get().into(),
-                _ = ticks.tick() => 1,
+            let is_due = tokio::select! {
+                () = self.news.notified() => false,
+                _ = ticks.tick() => true,
                 Some(partition) = writing.next(), if !writing.is_empty() => {
                     busy.remove(&partition);
-                    events.get().into()
+                    false
                 }
             };
             for lane in self.buffer.lanes() {
                 let unsaved = lane.progress(|progress| progress.unsaved_events());
+                let least = match is_due {
+                    true => 1,
+                    false => lane.worth_writing().min(events.get().into()),
+                };
                 if unsaved >= least && busy.insert(lane.partition) {
                     writing.push(async move {
                         self.write_until_stored(&lane).await;
@@ -151,13 +155,11 @@ impl Checkpointer {
         }
     }
 
+    /// Tries until it is written, or there is nothing more of it to write.
     async fn write_until_stored(&self, lane: &Lane) {
         let backoff = Backoff::default();
         let mut failures = 0;
         while let Err(error) = self.write(lane).await {
-            if !error.is_retryable() {
-                return;
-            }
             failures += 1;
             tokio::time::sleep(backoff.delay(failures, error.retry_after())).await;
         }

@@ -11,6 +11,7 @@ use super::pump::{Life, Pump};
 use super::pumps::Pumps;
 use super::records::{Records, Stores};
 use crate::partition::PartitionId;
+use crate::shield::Shielded;
 use crate::transport::{StartPosition, TransportConsumer};
 
 /// How long the hub may take to tell its partitions.
@@ -61,14 +62,15 @@ impl Crew {
     pub(super) async fn discover(self, pumps: Weak<Pumps>) {
         loop {
             tokio::time::sleep(self.options.discovery_interval).await;
-            let asking = self.transport.hub_properties();
+            // A transport that panics once is asked again, as one that fails.
+            let asking = Shielded::call(|| self.transport.hub_properties());
             let found = match tokio::time::timeout(LIMIT, asking).await {
-                Ok(Ok(hub)) => hub.partitions,
-                Ok(Err(error)) => {
+                Ok(Some(Ok(hub))) => hub.partitions,
+                Ok(Some(Err(error))) => {
                     tracing::debug!(%error, "the hub's partitions are not known anew");
                     continue;
                 }
-                Err(_) => continue,
+                Ok(None) | Err(_) => continue,
             };
             let Some(pumps) = pumps.upgrade() else { return };
             let known = self.shared.partitions();

@@ -67,7 +67,14 @@ pub(super) fn lost(
 
 /// The item that ends a partition that cannot be read.
 pub(super) fn failed(partition: PartitionId, error: Error) -> Error {
-    let message = format!("partition {partition} cannot be read any further: {error}");
+    let advice = match error.kind() {
+        ErrorKind::InvalidPosition => {
+            "; reset the checkpoint, or say by with_missing_position where to start instead"
+        }
+        ErrorKind::CorruptCheckpoint => "; nothing was changed",
+        _ => "",
+    };
+    let message = format!("partition {partition} cannot be read any further: {error}{advice}");
     Error::about(partition, error.kind().clone(), message, error)
 }
 

@@ -62,7 +62,7 @@ impl Shared {
         let lane = self.lane(event.partition())?;
         let (unsaved, change) = lane.ack(event, through)?;
         self.buffer.unblocked(&lane, change);
-        self.checkpointer.acknowledged(unsaved);
+        self.checkpointer.acknowledged(&lane, unsaved);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::snapshot::Facts;
 use crate::error::Error;
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 /// The user said so.
@@ -29,8 +29,9 @@ pub(super) struct Lane {
     /// The most that may be outstanding; `None` where nothing is acknowledged.
     most_outstanding: Option<u64>,
     pub(super) facts: Mutex<Facts>,
-    /// The store knows a later owner.
-    pub(super) revoked: Notify,
+    /// The generation that the store has refused last, and that it has.
+    refused: AtomicU64,
+    is_refused: Notify,
     /// One checkpoint is written at a time.
     pub(super) writing: tokio::sync::Mutex<()>,
 }
@@ -51,7 +52,8 @@ impl Lane {
             progress: Mutex::default(),
             most_outstanding,
             facts: Mutex::default(),
-            revoked: Notify::new(),
+            refused: AtomicU64::new(0),
+            is_refused: Notify::new(),
             writing: tokio::sync::Mutex::default(),
         }
     }
@@ -91,26 +93,60 @@ impl Lane {
         }
     }
 
-    /// An event was yielded.
-    pub(super) fn yielded(&self, sequence_number: i64) {
+    /// An event of a generation was yielded.
+    pub(super) fn yielded(&self, generation: u64, sequence_number: i64) {
         let Some(most) = self.most_outstanding else {
             return;
         };
         let mut progress = lock(&self.progress);
-        progress.yielded(sequence_number);
-        let behind = progress.outstanding() >= most;
-        if behind {
-            // Under the lock: an acknowledgement in between would not see it.
-            self.blocked.fetch_or(BEHIND, Ordering::AcqRel);
+        progress.yielded(generation, sequence_number);
+        let outstanding = progress.outstanding();
+        if outstanding < most {
+            return;
         }
+        // Under the lock: an acknowledgement in between would not see it.
+        self.blocked.fetch_or(BEHIND, Ordering::AcqRel);
+        let is_new = !std::mem::replace(&mut progress.is_told_behind, true);
         drop(progress);
-        if behind {
+        if is_new {
             tracing::warn!(
                 partition = %self.partition,
-                outstanding = most,
+                outstanding,
                 "partition pauses: too many of its events are yielded and neither acknowledged nor written as a checkpoint"
             );
         }
+    }
+
+    /// The store has refused a generation: nothing of it is yielded or acknowledged
+    /// from here on. The pump learns of it, too.
+    pub(super) fn refuse(&self, generation: u64) -> Change {
+        let mut facts = lock(&self.facts);
+        if facts.generation == Some(generation)
+            && let Some(cursor) = facts.cursor.take()
+        {
+            facts.yielded_before = cursor.revoke().or(facts.yielded_before);
+        }
+        drop(facts);
+        let ended = self.progressed(|progress| {
+            progress.end_of(generation);
+            Ok(())
+        });
+        self.refused.store(generation, Ordering::Release);
+        self.is_refused.notify_one();
+        ended.map_or(Change::None, |((), change)| change)
+    }
+
+    /// Waits until the store has refused a generation, and tells which.
+    pub(super) async fn revoked(&self) -> u64 {
+        self.is_refused.notified().await;
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// How many events make it worth to write a checkpoint, at most: well before the
+    /// partition pauses for them.
+    pub(super) fn worth_writing(&self) -> u64 {
+        self.most_outstanding
+            .map_or(u64::MAX, |most| most.div_ceil(2))
     }
 
     /// As [`Progress::ack`]; tells how many events no checkpoint covers, too.
@@ -141,6 +177,9 @@ impl Lane {
         let changed = change(&mut progress)?;
         // Under the lock: who yields the next event must not block it in between.
         let outstanding = progress.outstanding();
+        if outstanding <= self.worth_writing() {
+            progress.is_told_behind = false;
+        }
         let free = self.most_outstanding.is_none_or(|most| outstanding < most);
         let change = match free && self.is_behind() {
             true => self.unblock(BEHIND),

@@ -20,6 +20,8 @@ pub(super) enum Begin {
 pub(super) struct Liveness {
     begin: Begin,
     was_behind: bool,
+    /// Whether silence from an unknown place was doubted before.
+    has_doubted: bool,
 }
 
 impl Liveness {
@@ -43,6 +45,10 @@ impl Liveness {
         let last = match self.begin {
             Begin::After(last) => last,
             Begin::Oldest => oldest.saturating_sub(1),
+            // Perhaps all of it was to come, perhaps nothing: doubted once.
+            Begin::Unknown if !std::mem::replace(&mut self.has_doubted, true) => {
+                oldest.saturating_sub(1)
+            }
             // What is newer than what there is now must come.
             Begin::Unknown => newest,
         };
@@ -98,8 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn one_that_begins_somewhere_is_measured_from_the_first_look() {
+    fn one_that_begins_somewhere_is_doubted_once_and_then_measured_from_the_first_look() {
         let mut liveness = Liveness::default();
+        assert!(!liveness.look(0, 9));
+        assert!(liveness.look(0, 9));
+        liveness.opened(Begin::Unknown);
         for _ in 0..3 {
             assert!(!liveness.look(0, 9));
         }

@@ -43,8 +43,9 @@
 //! Every ownership gets a number that rises, stamped on its events: a fencing
 //! token for side effects. With a [store](EpochSafeConsumerOptions::with_store) it
 //! comes from there and orders owners of all processes that use it; the receiver is
-//! attached first and claims then, so that the later claim is the later owner.
-//! Other clients of the hub claim nothing in it: against those it is the service's
+//! attached first and claims then, so that the later claim is the later owner. Where
+//! others claimed meanwhile, it waits 10 s for word that it was displaced before it
+//! fences them. Other clients of the hub claim nothing in it: against those it is the service's
 //! detach alone that tells. Without a store it counts this process only
 //! ([`is_fencing`](EpochSafeConsumer::is_fencing) is `false`). Events read without
 //! an owner level have generation 0: nobody owns them.

@@ -2,8 +2,10 @@
 //! order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::time::{Instant, timeout};
 
 use super::cursor::Cursor;
 use super::liveness::Begin;
@@ -13,7 +15,12 @@ use super::start::{self, after};
 use super::state::{Event, History};
 use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
-use crate::transport::{ReceiverOptions, StartPosition, TransportReceiver};
+use crate::transport::{PartitionProperties, ReceiverOptions, StartPosition, TransportReceiver};
+
+/// How long to look for word of a displacement after others claimed meanwhile.
+const DOUBT: Duration = Duration::from_secs(10);
+
+type Receiver = Box<dyn TransportReceiver>;
 
 impl Pump {
     /// Looks whether the partition has an owner. A receiver without a level
@@ -37,29 +44,22 @@ impl Pump {
             self.check_standing().await?;
             lock(&self.lane.facts).reopened += 1;
         }
-        let position = self.locate().await?;
-        let options = self.receiver_options(history.level, position.clone());
-        let mut receiver = self.transport.open_receiver(options).await?;
-        if history.level.is_some() && self.life.generation.is_none() {
-            self.own(&mut *receiver, &position).await?;
-        }
-        self.life.liveness.opened(match position {
-            StartPosition::SequenceNumber {
-                number,
-                inclusive: false,
-            } => Begin::After(number),
-            StartPosition::Earliest => Begin::Oldest,
-            _ => Begin::Unknown,
-        });
-        let cursor = Arc::new(Cursor::new());
-        self.life.cursor = Some(Arc::clone(&cursor));
-        self.life.receiver = Some(receiver);
-        self.life.opened = Some(tokio::time::Instant::now());
-        let mut facts = lock(&self.lane.facts);
-        facts.cursor = Some(cursor);
-        facts.generation = self.life.generation;
-        drop(facts);
-        self.sample();
+        let mut position = self.locate().await?;
+        let receiver = if history.level.is_none() || self.life.generation.is_some() {
+            self.attach(history, &position).await?
+        } else {
+            let claimed_before = self.records.last_claim().await?;
+            let mut receiver = self.attach(history, &position).await?;
+            self.own(&mut receiver, claimed_before).await?;
+            if self.fence().await? {
+                // An older owner has written since the checkpoint was read.
+                let _ = receiver.close().await;
+                position = self.locate().await?;
+                receiver = self.attach(history, &position).await?;
+            }
+            receiver
+        };
+        self.begin(receiver, &position);
         tracing::info!(
             partition = %self.lane.partition,
             group = self.consumer_group,
@@ -69,6 +69,15 @@ impl Pump {
             "partition opened"
         );
         Ok(Event::Opened)
+    }
+
+    async fn attach(
+        &mut self,
+        history: History,
+        position: &StartPosition,
+    ) -> Result<Receiver, Error> {
+        let options = self.receiver_options(history.level, position.clone());
+        self.transport.open_receiver(options).await
     }
 
     fn receiver_options(&self, level: Option<i64>, position: StartPosition) -> ReceiverOptions {
@@ -92,62 +101,80 @@ impl Pump {
         Ok(())
     }
 
-    /// Where to start: where it was read to, else its checkpoint, else what the
-    /// options say.
+    /// Where to start: where it was read to, else after its checkpoint, else where
+    /// the options say.
     async fn locate(&mut self) -> Result<StartPosition, Error> {
-        let position = match self.life.position.clone() {
-            Some(position) => position,
-            None => match self.records.checkpoint().await? {
-                Some(checkpoint) => {
-                    let partition = self.lane.partition;
-                    let properties = self.transport.partition_properties(partition).await?;
-                    start::check(&checkpoint, &properties)?;
-                    after(checkpoint.sequence_number)
-                }
-                None => self.start.clone(),
-            },
+        let position = match &self.life.position {
+            Some(position) => position.clone(),
+            None => {
+                let stored = self.records.checkpoint().await?;
+                self.life.from = stored.map(|stored| stored.sequence_number);
+                let of_use = self.life.from.filter(|at| Some(*at) != self.life.useless);
+                of_use.map_or_else(|| self.start.clone(), after)
+            }
         };
-        // A fault before the first event would move the end, and what came in
-        // between would be skipped.
         let position = match position {
+            // Fixed: a fault before the first event would move the end, and what came
+            // in between would be skipped.
             StartPosition::Latest => {
-                let partition = self.lane.partition;
-                let properties = self.transport.partition_properties(partition).await?;
-                after(properties.last_enqueued_sequence_number)
+                let properties = self.properties().await?;
+                self.start = after(properties.last_enqueued_sequence_number);
+                self.start.clone()
+            }
+            StartPosition::SequenceNumber {
+                number,
+                inclusive: false,
+            } => {
+                start::check(number, &self.properties().await?)?;
+                after(number)
             }
             position => position,
         };
-        if self.life.position.is_none() && self.start == StartPosition::Latest {
-            // Nothing is skipped, if another owner comes in between either.
-            self.start = position.clone();
-        }
         self.life.position = Some(position.clone());
         Ok(position)
     }
 
-    /// Claims the partition for a new generation, and keeps older ones from
-    /// writing.
-    async fn own(
-        &mut self,
-        receiver: &mut dyn TransportReceiver,
-        position: &StartPosition,
-    ) -> Result<(), Error> {
-        // A receiver that was displaced already must not claim over its successor.
+    async fn properties(&mut self) -> Result<PartitionProperties, Error> {
+        let partition = self.lane.partition;
+        self.transport.partition_properties(partition).await
+    }
+
+    /// Claims the partition for a new generation.
+    ///
+    /// A receiver that was displaced must not claim over its successor, of which the
+    /// service's word may still be on its way.
+    async fn own(&mut self, receiver: &mut Receiver, claimed_before: u64) -> Result<(), Error> {
         ended(receiver)?;
         let generation = self.records.claim().await?;
-        if let Err(error) = ended(receiver) {
-            // The successor, claiming earlier, must not take it for its own.
+        self.life.claimed = Some(generation);
+        let others_claimed = generation > claimed_before.saturating_add(1);
+        let checked = match others_claimed && self.records.stores.is_some() {
+            true => match timeout(DOUBT, receiver.ended()).await {
+                Ok(error) => Err(error),
+                Err(_) => Ok(()),
+            },
+            false => ended(receiver),
+        };
+        if checked.is_err() {
+            // The successor, who claimed earlier, must not take it for its own.
             let _ = self.records.release(generation).await;
-            return Err(error);
         }
+        checked
+    }
+
+    /// Keeps older generations from writing; tells whether what they left is not
+    /// what the position is of.
+    async fn fence(&mut self) -> Result<bool, Error> {
+        let Some(generation) = self.life.claimed else {
+            return Ok(false);
+        };
         let mut left = self.records.fence(generation).await?;
-        if std::mem::take(&mut self.life.relocated) && left.is_some() {
+        let at = left.as_ref().map(|left| left.sequence_number);
+        if at.is_some() && at == self.life.useless {
             self.records.reset(generation).await?;
             left = None;
         }
-        // An older owner may have written while this one opened.
-        let done = left.as_ref().map(|left| left.sequence_number);
-        self.life.done_through = done.filter(|_| is_of_a_checkpoint(position));
+        self.life.useless = None;
         let begun = self.lane.progressed(|progress| {
             progress.begin(generation, left.as_ref());
             Ok(())
@@ -156,18 +183,38 @@ impl Pump {
             self.buffer.unblocked(&self.lane, change);
         }
         self.life.generation = Some(generation);
-        Ok(())
+        let has_moved = self.records.stores.is_some() && at != self.life.from;
+        if has_moved {
+            self.life.position = None;
+        }
+        Ok(has_moved)
+    }
+
+    /// Begins to read through a receiver.
+    fn begin(&mut self, receiver: Receiver, position: &StartPosition) {
+        self.life.liveness.opened(match *position {
+            StartPosition::SequenceNumber { number, inclusive } => {
+                Begin::After(number.saturating_sub(i64::from(inclusive)))
+            }
+            StartPosition::Earliest => Begin::Oldest,
+            _ => Begin::Unknown,
+        });
+        let cursor = Arc::new(Cursor::new());
+        self.life.cursor = Some(Arc::clone(&cursor));
+        self.life.receiver = Some(receiver);
+        self.life.opened = Some(Instant::now());
+        let mut facts = lock(&self.lane.facts);
+        facts.cursor = Some(cursor);
+        facts.generation = self.life.generation;
+        drop(facts);
+        self.sample();
     }
 }
 
 /// The error that a receiver has ended with, if it has.
-fn ended(receiver: &mut dyn TransportReceiver) -> Result<(), Error> {
+fn ended(receiver: &mut Receiver) -> Result<(), Error> {
     match receiver.ended().now_or_never() {
         Some(error) => Err(error),
         None => Ok(()),
     }
-}
-
-fn is_of_a_checkpoint(position: &StartPosition) -> bool {
-    matches!(position, StartPosition::SequenceNumber { .. })
 }

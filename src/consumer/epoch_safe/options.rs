@@ -196,7 +196,8 @@ impl EpochSafeConsumerOptions {
     }
 
     /// Opens a partition again that is silent for so long while the hub has events
-    /// of it. Half as often the hub is asked for its newest event, which the lag is
+    /// of it. (After a start at an offset or a time nobody knows whether events are to
+    /// come: such silence is doubted once.) Twice in that time the hub is asked for its newest event, which the lag is
     /// counted from.
     ///
     /// Defaults to 60 s.

@@ -15,6 +15,8 @@ pub(super) struct Progress {
     saved: Option<Saved>,
     /// Whether what is acknowledged and not written counts as outstanding.
     pub(super) counts_unsaved: bool,
+    /// Whether it was told that too much is outstanding, since there was less.
+    pub(super) is_told_behind: bool,
 }
 
 #[derive(Debug)]
@@ -60,8 +62,15 @@ impl Progress {
         self.owned = None;
     }
 
-    pub(super) fn yielded(&mut self, sequence_number: i64) {
-        if let Some(owned) = &mut self.owned {
+    /// As [`end`](Self::end), if it is this generation that owns it.
+    pub(super) fn end_of(&mut self, generation: u64) {
+        self.owned.take_if(|owned| owned.generation == generation);
+    }
+
+    pub(super) fn yielded(&mut self, generation: u64, sequence_number: i64) {
+        let owned = self.owned.as_mut();
+        // One that is lost meanwhile must not count for its successor.
+        if let Some(owned) = owned.filter(|owned| owned.generation == generation) {
             owned.watermark.yielded(sequence_number);
         }
     }
@@ -158,7 +167,7 @@ mod tests {
         let mut progress = Progress::default();
         progress.begin(7, None);
         for number in 0..5 {
-            progress.yielded(number);
+            progress.yielded(7, number);
         }
         progress
     }
@@ -204,7 +213,11 @@ mod tests {
         assert_eq!(fenced.partition(), Some(PartitionId::new(2)));
         progress.save(&old);
         assert_eq!(numbers(&progress), (None, 0, 0));
-        progress.end();
+        progress.yielded(7, 5);
+        progress.end_of(7);
+        assert!(progress.ack(&event(1, 8), false).is_ok());
+        assert_eq!(progress.outstanding(), 0, "nothing of the old one counts");
+        progress.end_of(8);
         assert!(progress.ack(&event(1, 8), false).is_err());
         assert_eq!(progress.unsaved(), None);
     }

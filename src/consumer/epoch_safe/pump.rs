@@ -43,7 +43,7 @@ pub(super) struct Pump {
     pub(super) lane: Arc<Lane>,
     pub(super) meters: PartitionMeters,
     pub(super) look: Look,
-    /// Where to start if no checkpoint says so.
+    /// Where to start if no checkpoint says so; fixed once it is known.
     pub(super) start: StartPosition,
     pub(super) life: Life,
 }
@@ -53,10 +53,14 @@ pub(super) struct Pump {
 pub(super) struct Life {
     /// Where the next receiver starts, once that is found out.
     pub(super) position: Option<StartPosition>,
-    /// The checkpoint is of no use: it is reset once the partition is owned.
-    pub(super) relocated: bool,
-    /// What an owner before has done while this one opened.
-    pub(super) done_through: Option<i64>,
+    /// The checkpoint that was read last: what the position may be of.
+    pub(super) from: Option<i64>,
+    /// A checkpoint whose events do not exist: it is reset once the partition is
+    /// owned, if it is still there.
+    pub(super) useless: Option<i64>,
+    /// The last generation that was claimed.
+    pub(super) claimed: Option<u64>,
+    /// The generation that owns the partition: claimed, and the checkpoint fenced.
     pub(super) generation: Option<u64>,
     pub(super) receiver: Option<Box<dyn TransportReceiver>>,
     pub(super) cursor: Option<Arc<Cursor>>,
@@ -88,12 +92,10 @@ impl Pump {
             Some(receiver) => receiver.close().await,
             None => Ok(()),
         };
-        let released = match self.life.generation {
+        let released = match self.life.claimed {
             Some(generation) => self.records.release(generation).await,
             None => Ok(()),
         };
-        self.life.ended = true;
-        self.buffer.end(self.lane.slot, None);
         closed.and(released)
     }
 
@@ -128,6 +130,9 @@ impl Pump {
         self.life.asked = 0;
         let last = self.life.cursor.take().and_then(|cursor| cursor.revoke());
         self.buffer.discard(self.lane.slot);
+        if let Some(last) = last {
+            self.life.position = Some(after(last));
+        }
         let fault = match (failure.kind(), self.missing.start()) {
             (ErrorKind::InvalidPosition, Some(start)) => {
                 self.relocate(start, failure);
@@ -135,12 +140,12 @@ impl Pump {
             }
             _ => Fault::of(failure),
         };
-        if let Some(last) = last {
-            self.life.position = Some(after(last));
-        }
-        let lost = matches!(fault, Fault::Lost(_) | Fault::Refused(_));
-        if lost && self.life.generation.is_some() {
+        if matches!(fault, Fault::Lost(_) | Fault::Refused(_)) && self.life.generation.is_some() {
             self.disown();
+        }
+        if self.life.generation.is_none() && self.records.stores.is_some() {
+            // As above: nothing was owned yet.
+            self.life.position = None;
         }
         let mut facts = lock(&self.lane.facts);
         facts.cursor = None;
@@ -160,8 +165,8 @@ impl Pump {
     /// The generation owns it no more: nothing of it is written.
     pub(super) fn disown(&mut self) {
         self.life.generation = None;
-        // Whoever has it meanwhile may have come further.
         if self.records.stores.is_some() {
+            // Whoever has it meanwhile may have come further.
             self.life.position = None;
         }
         lock(&self.lane.facts).generation = None;
@@ -174,6 +179,7 @@ impl Pump {
         }
     }
 
+    /// Starts elsewhere, as the policy says: the position does not exist.
     fn relocate(&mut self, start: StartPosition, failure: &Error) {
         tracing::warn!(
             partition = %self.lane.partition,
@@ -181,8 +187,17 @@ impl Pump {
             error = %failure,
             "partition starts elsewhere: its position does not exist"
         );
-        self.life.position = Some(start);
-        self.life.relocated = true;
+        // The numbers may begin anew, and with them all that is kept of them.
+        let saved = self.lane.progress(|progress| progress.saved());
+        self.life.useless = match self.life.generation {
+            Some(_) => saved.map(|saved| saved.sequence_number),
+            None => self.life.from,
+        };
+        if self.life.generation.is_some() {
+            self.disown();
+        }
+        self.life.position = None;
+        self.start = start;
     }
 
     /// Waits before the next try, but not beyond the policy's patience.
@@ -287,15 +302,18 @@ impl Pump {
 }
 
 impl Drop for Pump {
-    /// A transport or a store that panics takes its partition along: the stream
-    /// must learn.
+    /// Whatever ended it, the streams and the handles must learn. A transport that
+    /// panics takes its partition along.
     fn drop(&mut self) {
         if !self.life.ended && std::thread::panicking() {
             if let Some(cursor) = self.life.cursor.take() {
                 cursor.revoke();
             }
-            let error = Error::new(ErrorKind::Panicked, "its transport or its store panicked");
+            let error = Error::new(ErrorKind::Panicked, "its transport panicked");
             self.end(End::Failed, error);
         }
+        self.buffer.end(self.lane.slot, None);
+        self.disown();
+        lock(&self.lane.facts).state = PartitionState::Ended;
     }
 }

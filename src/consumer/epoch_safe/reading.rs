@@ -27,8 +27,8 @@ impl Pump {
         let Some(asked) = NonZeroU32::new(self.life.asked) else {
             return tokio::select! {
                 biased;
+                generation = self.lane.revoked() => self.revoked(generation),
                 () = self.buffer.room_made(self.lane.slot) => Ok(Event::Waited),
-                () = self.lane.revoked.notified() => Err(revoked()),
                 looked = &mut self.look => {
                     self.life.liveness.not_asked();
                     Ok(self.looked(looked, history))
@@ -39,15 +39,15 @@ impl Pump {
         };
         let events = tokio::select! {
             biased;
+            generation = self.lane.revoked() => return self.revoked(generation),
             events = receiver.receive(asked) => events?,
-            () = self.lane.revoked.notified() => return Err(revoked()),
             looked = &mut self.look => return self.listen(looked, history),
         };
         self.push(events);
         Ok(Event::Received)
     }
 
-    fn push(&mut self, mut events: Vec<ReceivedEvent>) {
+    fn push(&mut self, events: Vec<ReceivedEvent>) {
         let Some(cursor) = &self.life.cursor else {
             return;
         };
@@ -57,10 +57,6 @@ impl Pump {
         let came = u32::try_from(events.len()).unwrap_or(u32::MAX);
         self.life.asked = self.life.asked.saturating_sub(came);
         self.life.liveness.received(last);
-        if let Some(done) = self.life.done_through {
-            events.retain(|event| event.sequence_number() > done);
-            self.life.done_through = (last < done).then_some(done);
-        }
         let sizes = events.iter().map(|event| event.encoded_size() as u64);
         let (bytes, largest) = sizes.fold((0, 0), |(sum, max), size| (sum + size, size.max(max)));
         self.life.credit.observe(largest);
@@ -85,9 +81,7 @@ impl Pump {
             events: events.into_iter(),
             load,
         };
-        if load.events > 0 {
-            self.buffer.push(chunk);
-        }
+        self.buffer.push(chunk);
         self.meters.received(load.events);
         self.sample();
     }
@@ -135,15 +129,19 @@ impl Pump {
         self.sample();
         let opened = self.life.opened;
         match opened.is_some_and(|opened| opened.elapsed() >= PEACE) {
-            true if history.thefts > 0 => Event::Quiet,
+            true if history.thefts > 0 || history.failures > 0 => Event::Quiet,
             _ => Event::Waited,
         }
     }
-}
 
-fn revoked() -> Error {
-    Error::new(
-        ErrorKind::OwnershipLost(OwnershipLostReason::Revoked),
-        "a later owner has fenced the partition's checkpoint",
-    )
+    /// The store has refused a generation. A late word of an old one means nothing.
+    fn revoked(&self, generation: u64) -> Result<Event, Error> {
+        if self.life.generation != Some(generation) {
+            return Ok(Event::Waited);
+        }
+        Err(Error::new(
+            ErrorKind::OwnershipLost(OwnershipLostReason::Revoked),
+            "a later owner has fenced the partition's checkpoint",
+        ))
+    }
 }

@@ -43,8 +43,23 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(None);
         };
-        let reading = stores.checkpoints.checkpoint(&stores.scope, self.partition);
+        let reading = async {
+            stores
+                .checkpoints
+                .checkpoint(&stores.scope, self.partition)
+                .await
+        };
         stores.bounded("reading the checkpoint", reading).await
+    }
+
+    /// The number of the last claim, whoever made it.
+    pub(super) async fn last_claim(&self) -> Result<u64, Error> {
+        let Some(stores) = &self.stores else {
+            return Ok(generation::UNOWNED);
+        };
+        let reading = async { stores.owners.ownership(&stores.scope, self.partition).await };
+        let record = stores.bounded("reading the owner", reading).await?;
+        Ok(record.map_or(generation::UNOWNED, |record| record.generation))
     }
 
     /// Whether the record still names a generation as the last owner.
@@ -55,7 +70,7 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(Standing::Ours);
         };
-        let reading = stores.owners.ownership(&stores.scope, self.partition);
+        let reading = async { stores.owners.ownership(&stores.scope, self.partition).await };
         let record = stores.bounded("reading the owner", reading).await?;
         match record {
             Some(record) if record.generation > generation => match record.owner {
@@ -71,9 +86,12 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(generation::claim());
         };
-        let claiming = stores
-            .owners
-            .claim(&stores.scope, self.partition, &stores.owner);
+        let claiming = async {
+            stores
+                .owners
+                .claim(&stores.scope, self.partition, &stores.owner)
+                .await
+        };
         stores.bounded("claiming the partition", claiming).await
     }
 
@@ -82,9 +100,12 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(None);
         };
-        let fencing = stores
-            .checkpoints
-            .fence(&stores.scope, self.partition, generation);
+        let fencing = async {
+            stores
+                .checkpoints
+                .fence(&stores.scope, self.partition, generation)
+                .await
+        };
         stores.bounded("fencing the checkpoint", fencing).await
     }
 
@@ -96,10 +117,12 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(());
         };
-        let storing =
-            stores
-                .checkpoints
-                .store(&stores.scope, self.partition, generation, checkpoint);
+        let checkpoints = &stores.checkpoints;
+        let storing = async {
+            checkpoints
+                .store(&stores.scope, self.partition, generation, checkpoint)
+                .await
+        };
         stores.bounded("storing the checkpoint", storing).await
     }
 
@@ -107,9 +130,12 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(());
         };
-        let resetting = stores
-            .checkpoints
-            .reset(&stores.scope, self.partition, generation, None);
+        let resetting = async {
+            stores
+                .checkpoints
+                .reset(&stores.scope, self.partition, generation, None)
+                .await
+        };
         stores.bounded("resetting the checkpoint", resetting).await
     }
 
@@ -117,9 +143,12 @@ impl Records {
         let Some(stores) = &self.stores else {
             return Ok(());
         };
-        let releasing = stores
-            .owners
-            .release(&stores.scope, self.partition, generation);
+        let releasing = async {
+            stores
+                .owners
+                .release(&stores.scope, self.partition, generation)
+                .await
+        };
         stores.bounded("releasing the partition", releasing).await
     }
 }

@@ -1,8 +1,6 @@
 //! Where a partition is read from.
 
-use crate::consumer::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
-use crate::partition::PartitionId;
 use crate::transport::{PartitionProperties, StartPosition};
 
 /// What a consumer does where the position that it was to start from does not
@@ -41,42 +39,24 @@ pub(super) fn after(number: i64) -> StartPosition {
     }
 }
 
-/// Checks that everything after a checkpoint is still there.
+/// Checks that everything after an event is still there. (That there is such an event
+/// at all the service checks itself.)
 ///
 /// # Errors
-/// [`ErrorKind::InvalidPosition`] if events after it are gone, or it is of another
-/// hub of that name. The service itself would start at the oldest event without a
-/// word in the first case.
-pub(super) fn check(checkpoint: &Checkpoint, partition: &PartitionProperties) -> Result<(), Error> {
-    let at = checkpoint.sequence_number;
-    let (first, last) = (
-        partition.beginning_sequence_number,
-        partition.last_enqueued_sequence_number,
-    );
-    if at > last {
-        return Err(missing(
-            partition.partition,
-            at,
-            &format!("the last event is {last}: the hub was created anew"),
-        ));
-    }
-    if first > at.saturating_add(1) {
-        return Err(missing(
-            partition.partition,
-            at,
-            &format!("the oldest event kept is {first}: those in between are gone"),
+/// [`ErrorKind::InvalidPosition`] if events after it are gone: the service would start
+/// at the oldest event without a word.
+pub(super) fn check(number: i64, partition: &PartitionProperties) -> Result<(), Error> {
+    let first = partition.beginning_sequence_number;
+    if first > number.saturating_add(1) {
+        return Err(Error::new(
+            ErrorKind::InvalidPosition,
+            format!(
+                "partition {} was read up to event {number}, but the oldest event kept is {first}: those in between are gone",
+                partition.partition
+            ),
         ));
     }
     Ok(())
-}
-
-fn missing(partition: PartitionId, at: i64, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidPosition,
-        format!(
-            "partition {partition} has a checkpoint at event {at}, but {why}; reset the checkpoint, or say by with_missing_position where to start instead"
-        ),
-    )
 }
 
 #[cfg(test)]
@@ -84,6 +64,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::partition::PartitionId;
 
     fn partition(first: i64, last: i64) -> PartitionProperties {
         PartitionProperties {
@@ -96,31 +77,21 @@ mod tests {
         }
     }
 
-    fn at(sequence_number: i64) -> Checkpoint {
-        Checkpoint {
-            sequence_number,
-            offset: None,
-        }
-    }
-
     #[test]
-    fn a_checkpoint_holds_while_every_event_after_it_is_there() {
-        for (number, first, last) in [(0, 0, 0), (9, 0, 9), (9, 10, 9), (9, 10, 20), (5, 0, 9)] {
-            let checked = check(&at(number), &partition(first, last));
+    fn a_position_holds_while_every_event_after_it_is_there() {
+        for (number, first, last) in [(0, 0, 0), (9, 0, 9), (9, 10, 9), (9, 10, 20), (-1, 0, -1)] {
+            let checked = check(number, &partition(first, last));
             assert!(checked.is_ok(), "{number} in {first}..={last}");
         }
     }
 
     #[test]
-    fn a_gap_after_it_and_a_hub_that_counts_anew_are_told() {
-        for (number, first, last, why) in [
-            (8, 10, 20, "the oldest event kept is 10"),
-            (100, 0, 9, "created anew"),
-            (0, 0, -1, "created anew"),
-        ] {
-            let missing = check(&at(number), &partition(first, last)).expect_err("missing");
+    fn a_gap_after_it_is_told() {
+        for (number, first, last) in [(8, 10, 20), (-1, 1, 1), (8, 10, 9)] {
+            let missing = check(number, &partition(first, last)).expect_err("missing");
             assert_eq!(*missing.kind(), ErrorKind::InvalidPosition);
-            assert!(missing.message().contains(why), "{missing}");
+            let oldest = format!("the oldest event kept is {first}");
+            assert!(missing.message().contains(&oldest), "{missing}");
         }
     }
 }

@@ -98,7 +98,9 @@ impl Yielding {
             self.let_go(|buffer, chunk| buffer.release(chunk.lane.slot, chunk.load));
             return None;
         };
-        chunk.lane.yielded(event.sequence_number());
+        chunk
+            .lane
+            .yielded(chunk.generation, event.sequence_number());
         *spent += Load {
             events: 1,
             bytes: event.encoded_size() as u64,

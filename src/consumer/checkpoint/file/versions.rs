@@ -83,7 +83,20 @@ impl Versions {
         Ok(true)
     }
 
+    /// Looked up until two looks in a row agree: what comes and goes during one look
+    /// may be missed by it.
     fn highest(&self) -> io::Result<Option<u64>> {
+        let mut before = self.look()?;
+        loop {
+            let now = self.look()?;
+            if now == before {
+                return Ok(now);
+            }
+            before = now;
+        }
+    }
+
+    fn look(&self) -> io::Result<Option<u64>> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == NotFound => return Ok(None),
             entries => entries?,
@@ -109,12 +122,18 @@ impl Versions {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
+        let mut old = Vec::new();
         for entry in entries.flatten() {
             match number_of(&entry) {
-                Some(old) if old < number => drop(fs::remove_file(entry.path())),
+                Some(version) if version < number => old.push(version),
                 Some(_) => {}
                 None => disk::remove_old_draft(&entry),
             }
+        }
+        // The oldest first: what is left has no gap.
+        old.sort_unstable();
+        for version in old {
+            let _ = fs::remove_file(self.path(version));
         }
     }
 }
