@@ -189,6 +189,10 @@ mod tests {
         progress.save(&stored);
         assert_eq!(numbers(&progress), (Some(2), 1, 2));
         assert_eq!(progress.saved().expect("stored").sequence_number, 1);
+        let stored = progress.unsaved().expect("the rest");
+        progress.save(&stored);
+        assert_eq!(progress.unsaved(), None);
+        assert_eq!(progress.unacknowledged(), 2);
     }
 
     #[test]

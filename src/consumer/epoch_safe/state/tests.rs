@@ -294,7 +294,11 @@ proptest! {
         let mut state = State::start(policy);
         for event in events {
             state = state.next(policy, event);
-            let Some(history) = state.history() else { return Ok(()) };
+            let Some(history) = state.history() else {
+                let ended = matches!(state, Ended(_));
+                prop_assert!(ended, "{state:?}");
+                return Ok(());
+            };
             match policy {
                 EpochPolicy::Escalate { from, max } => {
                     prop_assert!((from..=max).contains(&history.level.expect("a level")));
