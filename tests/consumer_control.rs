@@ -231,6 +231,7 @@ async fn a_snapshot_tells_lag_credit_and_what_is_buffered() {
     let before = seen(&events, FIRST);
     assert_eq!(before.state, PartitionState::Reading);
     assert_eq!(before.owner_level, Some(0));
+    assert_eq!(before.owner.as_deref(), Some("ours"));
     assert!(before.generation.is_some());
     assert_eq!(before.buffered_events, 100);
     assert!(before.buffered_bytes > 500 && before.credit > 0);

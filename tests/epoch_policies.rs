@@ -64,6 +64,7 @@ async fn escalating_gives_up_beyond_its_highest_level() {
     let _holder = intrude(&hub, Some(5)).await;
     let mut events = open(&hub, EpochPolicy::Escalate { from: 0, max: 4 }).await;
     let error = next_error(&mut events).await;
+    assert_eq!(seen(&events).owner.as_deref(), Some("intruder"));
     assert_eq!(
         error.message(),
         "partition 0 is held by receiver 'intruder', at level 5; owner level 5 or higher would win it; the policy escalates no higher than 4: it is given up"
@@ -84,6 +85,7 @@ async fn escalating_takes_back_above_the_thief_after_a_wait_with_a_new_generatio
     assert_eq!(number, 1, "right after the last event yielded");
     assert!(second > first);
     assert_eq!(seen(&events).owner_level, Some(3));
+    assert_eq!(seen(&events).owner.as_deref(), Some("ours"));
     assert_eq!(seen(&events).thefts, 1);
     assert!(stolen.elapsed() >= Duration::from_secs(1), "not at once");
     ended(&mut thief).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
+use tracing::Instrument;
 
 use super::buffer::Buffer;
 use super::lane::Lane;
@@ -73,7 +74,8 @@ impl Checkpointer {
             partition: lane.partition,
         };
         let watch = self.meters.checkpointing(lane.partition);
-        let stored = records.store(unsaved.generation, &unsaved.checkpoint).await;
+        let storing = records.store(unsaved.generation, &unsaved.checkpoint);
+        let stored = storing.instrument(watch.span.clone()).await;
         watch.stop(&stored);
         match stored {
             Ok(()) => {

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{EpochConflict, Error, ErrorKind, OwnershipLostReason};
 use crate::transport::conflict;
 
 /// The error itself, or one of the kind of the contest that its causes tell of:
@@ -15,6 +15,15 @@ pub(super) fn recognize(error: Error, own_level: Option<i64>) -> Error {
     match hidden(&error, own_level) {
         Some(kind) => Error::new(kind, error.message()).with_source(error),
         None => error,
+    }
+}
+
+/// Who was met, if another receiver was.
+pub(super) fn conflict(error: &Error) -> Option<&EpochConflict> {
+    match error.kind() {
+        ErrorKind::OwnershipRefused(conflict)
+        | ErrorKind::OwnershipLost(OwnershipLostReason::Stolen(conflict)) => Some(conflict),
+        _ => None,
     }
 }
 
@@ -44,7 +53,6 @@ fn hidden(error: &Error, own_level: Option<i64>) -> Option<ErrorKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{EpochConflict, OwnershipLostReason};
 
     const STOLEN: &str = "New receiver 'a' with higher epoch of '7' is created hence current receiver 'nil' with epoch '3' is getting disconnected.";
 

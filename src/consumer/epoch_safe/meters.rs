@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Label, counter, gauge, histogram};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::credit::Load;
 use super::lane::Lane;
@@ -84,6 +85,16 @@ impl Meters {
     /// Measures the writing of a checkpoint.
     pub(super) fn checkpointing(&self, partition: PartitionId) -> Checkpointing {
         Checkpointing {
+            span: tracing::debug_span!(
+                "checkpoint",
+                otel.kind = "client",
+                messaging.system = names::EVENT_HUBS,
+                messaging.destination.name = &*self.hub,
+                messaging.destination.partition.id = partition.number(),
+                messaging.consumer.group.name = &*self.consumer_group,
+                messaging.operation.name = names::CHECKPOINT,
+                error.type = tracing::field::Empty,
+            ),
             since: Instant::now(),
             labels: names::with(
                 &names::with(
@@ -100,6 +111,7 @@ impl Meters {
 
 /// A checkpoint that is being written.
 pub(super) struct Checkpointing {
+    pub(super) span: Span,
     since: Instant,
     labels: Vec<Label>,
 }
@@ -108,7 +120,11 @@ impl Checkpointing {
     pub(super) fn stop(self, stored: &Result<(), Error>) {
         let labels = match stored {
             Ok(()) => self.labels,
-            Err(error) => names::with(&self.labels, names::ERROR_TYPE, names::error_type(error)),
+            Err(error) => {
+                let class = names::error_type(error);
+                self.span.record(names::ERROR_TYPE, class);
+                names::with(&self.labels, names::ERROR_TYPE, class)
+            }
         };
         let took = self.since.elapsed();
         shielded(|| histogram!(names::OPERATION_DURATION, labels).record(took));

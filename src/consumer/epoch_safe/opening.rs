@@ -205,6 +205,7 @@ impl Pump {
         self.life.opened = Some(Instant::now());
         let mut facts = lock(&self.lane.facts);
         facts.cursor = Some(cursor);
+        facts.owner = facts.level.map(|_| self.name.clone());
         facts.generation = self.life.generation;
         drop(facts);
         self.sample();

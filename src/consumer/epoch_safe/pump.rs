@@ -151,6 +151,9 @@ impl Pump {
         facts.cursor = None;
         facts.yielded_before = last.or(facts.yielded_before);
         facts.credit = 0;
+        if let Some(conflict) = contest::conflict(failure) {
+            facts.owner.clone_from(&conflict.holder);
+        }
         match fault {
             Fault::Lost(_) => facts.thefts += 1,
             Fault::Refused(_) => facts.refusals += 1,

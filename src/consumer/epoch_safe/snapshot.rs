@@ -29,6 +29,9 @@ pub struct PartitionSnapshot {
     pub paused: bool,
     /// Whether it pauses since too much of it is yielded and not done.
     pub behind: bool,
+    /// Who owns it, as far as it is known: this consumer's name while it reads with an
+    /// owner level, else who was met last.
+    pub owner: Option<String>,
     /// The owner level (epoch) that it is read at.
     pub owner_level: Option<i64>,
     /// The generation that owns it.
@@ -83,6 +86,7 @@ pub enum PartitionState {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) state: PartitionState,
+    pub(super) owner: Option<String>,
     pub(super) level: Option<i64>,
     pub(super) generation: Option<u64>,
     pub(super) credit: u32,
@@ -131,6 +135,7 @@ impl PartitionSnapshot {
             state: facts.state,
             paused: lane.is_paused(),
             behind: lane.is_behind(),
+            owner: facts.owner.clone(),
             owner_level: facts.level,
             generation: facts.generation,
             credit: facts.credit,
