@@ -18,6 +18,9 @@ pub struct Contestant {
     pub baseline: usize,
     /// The ratio it is not to exceed.
     pub bar: Option<f64>,
+    /// Whether it runs once before it is measured, to find its own data in the caches
+    /// and not that of the others.
+    warmed: bool,
     rounds: Vec<Duration>,
 }
 
@@ -28,6 +31,7 @@ impl Contestant {
             pipeline,
             baseline: 0,
             bar: None,
+            warmed: false,
             rounds: Vec::new(),
         }
     }
@@ -38,6 +42,13 @@ impl Contestant {
         (self.bar, self.baseline) = (Some(bar), baseline);
         self
     }
+
+    /// Lets it run once before it is measured.
+    #[must_use]
+    pub fn warmed(mut self) -> Self {
+        self.warmed = true;
+        self
+    }
 }
 
 /// Lets each contestant run once; who begins changes from round to round.
@@ -46,6 +57,9 @@ pub fn round(runtime: &Runtime, contestants: &mut [Contestant], number: usize) -
     let first = number % contestants.len();
     for index in (first..contestants.len()).chain(0..first) {
         let contestant = &mut contestants[index];
+        if contestant.warmed {
+            runtime.block_on(contestant.pipeline.run());
+        }
         let start = Instant::now();
         runtime.block_on(contestant.pipeline.run());
         let time = start.elapsed();
