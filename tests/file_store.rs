@@ -121,7 +121,7 @@ async fn what_a_dead_process_has_left_harms_nothing_and_goes() {
 }
 
 #[tokio::test]
-async fn two_versions_are_kept_however_many_there_were() {
+async fn a_few_versions_are_kept_however_many_there_were() {
     let directory = Directory::new();
     let store = FileStore::open(directory.path()).await.unwrap();
     for place in 0..50 {
@@ -133,7 +133,8 @@ async fn two_versions_are_kept_however_many_there_were() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     left.sort_unstable();
-    assert_eq!(left, ["49", "50"]);
+    assert_eq!(left.len(), 10, "{left:?}");
+    assert_eq!(left.last().map(String::as_str), Some("50"));
 }
 
 #[tokio::test]
@@ -143,14 +144,15 @@ async fn a_version_that_comes_after_later_ones_counts_for_nothing() {
     let folder = folder_of(directory.path(), &scope(), FIRST);
     store.store(&scope(), FIRST, 1, &at(0)).await.unwrap();
     let first = fs::read(record_in(&folder).unwrap()).unwrap();
-    for place in 1..10 {
+    for place in 1..20 {
         store.store(&scope(), FIRST, 1, &at(place)).await.unwrap();
     }
+    assert!(!folder.join("2").exists());
     // As of a process that stood still since the second one.
     fs::write(folder.join("2"), first).unwrap();
     let read = store.checkpoint(&scope(), FIRST).await.unwrap();
-    assert_eq!(read, Some(at(9)));
-    store.store(&scope(), FIRST, 1, &at(10)).await.unwrap();
+    assert_eq!(read, Some(at(19)));
+    store.store(&scope(), FIRST, 1, &at(20)).await.unwrap();
     assert!(!folder.join("2").exists());
 }
 

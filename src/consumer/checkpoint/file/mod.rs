@@ -20,8 +20,8 @@
 //! version by a hard link, which fails if another change came first: then it is tried
 //! again on top of that one. So no lock is held, and a process that is frozen in the
 //! middle holds up nobody; thawed, it finds its place taken. Whoever reads sees the
-//! whole record or the one before, whenever a process or the machine dies. The
-//! version before stays, older ones and forgotten drafts are removed.
+//! whole record or the one before, whenever a process or the machine dies. A
+//! few versions before it stay, older ones and forgotten drafts are removed.
 //!
 //! # A record that cannot be understood
 //! Every byte is checked. A file that was cut off, emptied, damaged or moved is

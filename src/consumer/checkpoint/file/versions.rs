@@ -15,6 +15,10 @@ use super::format::MAX_FILE_BYTES;
 /// in and remove versions meanwhile.
 const LOOKS: u32 = 16;
 
+/// Versions before the last two that stay: so many changes may come right after one,
+/// and it is still known to have been made.
+const KEPT: u64 = 8;
+
 #[derive(Debug)]
 pub(super) struct Versions {
     folder: PathBuf,
@@ -75,11 +79,13 @@ impl Versions {
             return Ok(false);
         }
         disk::sync_folder(&self.folder)?;
-        // Long ago, others may have removed what was in that place, and be further.
-        if self.highest()? != Some(next) {
+        // Others may have been in that place long ago, and have removed what was there:
+        // then they are further by more than what stays.
+        let furthest = next.saturating_add(KEPT + 1);
+        if self.highest()?.is_none_or(|highest| highest > furthest) {
             return Ok(false);
         }
-        self.remove_before(number);
+        self.remove_before(number.saturating_sub(KEPT));
         Ok(true)
     }
 
@@ -116,8 +122,8 @@ impl Versions {
         Ok(bytes)
     }
 
-    /// Removes older versions, and what the dead have left. The one before stays:
-    /// whoever reads the folder in this moment sees one of the two.
+    /// Removes older versions, and what the dead have left. Those just before the newest
+    /// stay: whoever reads the folder in this moment sees one of them.
     fn remove_before(&self, number: u64) {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
