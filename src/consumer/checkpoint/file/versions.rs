@@ -13,7 +13,7 @@ use super::format::MAX_FILE_BYTES;
 
 /// A folder is read again if it seems empty, or what it named is gone: others put
 /// in and remove versions meanwhile.
-const LOOKS: u32 = 16;
+const LOOKS: u32 = 4;
 
 /// Versions before the last two that stay: so many changes may come right after one,
 /// and it is still known to have been made.
@@ -47,26 +47,24 @@ impl Versions {
     }
 
     pub(super) fn newest(&self) -> io::Result<Newest> {
-        for _ in 0..LOOKS {
+        let (mut empty, mut gone) = (0, 0);
+        loop {
             let Some(number) = self.highest()? else {
+                empty += 1;
+                if empty == LOOKS {
+                    return Ok(Newest {
+                        number: 0,
+                        bytes: Vec::new(),
+                    });
+                }
                 continue;
             };
             match self.read(number) {
                 Ok(bytes) => return Ok(Newest { number, bytes }),
                 // Newer ones have come, and it was removed.
-                Err(error) if error.kind() == NotFound => {}
+                Err(error) if error.kind() == NotFound && gone < LOOKS => gone += 1,
                 Err(error) => return Err(error),
             }
-        }
-        match self.highest()? {
-            None => Ok(Newest {
-                number: 0,
-                bytes: Vec::new(),
-            }),
-            Some(_) => Err(io::Error::new(
-                io::ErrorKind::WouldBlock,
-                "others change it all the time",
-            )),
         }
     }
 
