@@ -1,5 +1,8 @@
 //! A plain store with a bug, if it is to have one.
 
+#[path = "bug.rs"]
+mod bug;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,52 +15,7 @@ use eventhubs_flow::{Error, ErrorKind, PartitionId};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bug {
-    None,
-    SameGenerationFenced,
-    LastGenerationNotFenced,
-    FencesOfEachHandle,
-    ResetsNotFenced,
-    StoreRaisesNoFence,
-    ResetRaisesNoFence,
-    RefusedRaisesFence,
-    ClaimsFence,
-    NoFenceWithoutCheckpoint,
-    FenceReadsNothing,
-    GenerationsRounded,
-    ReadThenWrite,
-    GoesBack,
-    NotAgain,
-    OffsetsDropped,
-    NegativeTaken,
-    LongOffsetsTaken,
-    ReadsAreOld,
-    PartitionsMixed,
-    ScopesMixed,
-    LongNamesCut,
-    ResetsGoForward,
-    ResetsTakeNothingAway,
-    ResetsOfAll,
-    NobodyIsSomebody,
-    OneGenerationPerOwner,
-    ReleaseTakesGenerationBack,
-    ReleaseForgets,
-    ReleaseByAnyone,
-    NoNames,
-    NamesLowered,
-    SharedAtTimes,
-    StoredByHalf,
-    DoneLater,
-    LockKept,
-    DamageIsNothing,
-    DamageOverwritten,
-    DamageStays,
-    DamageForgetsGenerations,
-    DamageSpreads,
-    CutOffIsNothing,
-    CutOffForGood,
-}
+pub(crate) use bug::Bug;
 
 #[derive(Debug, Clone, Default)]
 struct Record {
