@@ -26,6 +26,8 @@ mod forward;
 pub mod memory;
 mod position;
 mod producer;
+#[cfg(feature = "amqp")]
+mod service_error;
 
 #[cfg(feature = "amqp")]
 pub use amqp::{AmqpConsumer, AmqpProducer};

@@ -16,6 +16,7 @@ use fe2o3_amqp::{Delivery, Receiver, Sender};
 
 use super::errors::{ServiceError, Spoken};
 use crate::error::{Error, ErrorKind};
+use crate::transport::service_error::condition_of;
 
 /// A node, reached over a pair of links on a session of its own.
 ///
@@ -201,20 +202,6 @@ fn read(address: &str, answer: Message<Body<Value>>) -> Result<Value, Error> {
         text: text(["status-description", "statusDescription"]).unwrap_or_default(),
     };
     Err(word.into_error(&what))
-}
-
-/// The condition that a status stands for.
-fn condition_of(status: i32) -> &'static str {
-    match status {
-        400 => "com.microsoft:argument-error",
-        401 => "amqp:unauthorized-access",
-        403 => "amqp:resource-limit-exceeded",
-        404 => "amqp:not-found",
-        408 => "com.microsoft:timeout",
-        410 => super::errors::STOLEN,
-        503 => "com.microsoft:server-busy",
-        _ => "amqp:internal-error",
-    }
 }
 
 impl fmt::Debug for Node {
