@@ -13,11 +13,12 @@ pub enum Verdict {
     Skipped,
 }
 
-/// Which checks held, and which were skipped.
+/// Which checks held, which were skipped, and which are known gaps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     pub(super) held: Vec<&'static str>,
     pub(super) skipped: Vec<&'static str>,
+    pub(super) gaps: Vec<(&'static str, &'static str)>,
 }
 
 impl Report {
@@ -33,11 +34,20 @@ impl Report {
     pub fn skipped(&self) -> &[&'static str] {
         &self.skipped
     }
+
+    /// The checks that did not hold, as the harness had said, and its reasons.
+    #[must_use]
+    pub fn gaps(&self) -> &[(&'static str, &'static str)] {
+        &self.gaps
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} checks held", self.held.len())?;
+        for (name, reason) in &self.gaps {
+            write!(f, ", {name} is a known gap: {reason}")?;
+        }
         match &self.skipped[..] {
             [] => Ok(()),
             skipped => write!(f, ", {} skipped: {}", skipped.len(), skipped.join(", ")),

@@ -40,6 +40,14 @@ pub trait Harness: fmt::Debug + Send + Sync {
         let _ = outcome;
         None
     }
+
+    /// Why the transport cannot keep a check, such as `receiving::credit`: a gap
+    /// that it states to its users. [`run`](super::run) expects the check to fail,
+    /// and does not take it for a fault. Defaults to `None`: it keeps it.
+    fn known_gap(&self, check: &str) -> Option<&'static str> {
+        let _ = check;
+        None
+    }
 }
 
 /// What a call is made to meet.
