@@ -18,7 +18,7 @@
 //!         |                  \            /                             |
 //!  ports                   TransportProducer                   TransportConsumer
 //!         |                        |                                   |
-//!  transports                   amqp (default) · memory · your own
+//!  transports            amqp (default) · azeventhubs · azure-sdk · memory · your own
 //! ```
 //!
 //! The order of wrappers is the order of effects: a buffer over a limiter over a
@@ -30,7 +30,12 @@
 //! |---|---|---|
 //! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
 //! | `azure-core` | no | `AzureCredential`: Microsoft Entra ID by credentials of the Azure SDK |
+//! | `azure-sdk` | no | `AzureSdkProducer`, `AzureSdkConsumer`: the transport over the official SDK |
 //! | `contract` | no | `transport::contract` and `consumer::checkpoint::contract`: the checks that every transport and store must pass |
+//!
+//! `azeventhubs` and `azure-sdk` hold `tokio-util` below 0.7.20: their clients do not
+//! build with a later one. What either [cannot keep](transport#which-transport) of
+//! what a transport promises is listed.
 //!
 //! # Seeing what it does
 //!
