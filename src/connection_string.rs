@@ -74,7 +74,7 @@ impl ConnectionString {
         self.development
     }
 
-    #[cfg(feature = "amqp")]
+    #[cfg(any(feature = "amqp", feature = "azeventhubs"))]
     pub(crate) fn credential(&self) -> &Credential {
         &self.credential
     }

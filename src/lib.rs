@@ -30,6 +30,7 @@
 //! |---|---|---|
 //! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
 //! | `azure-core` | no | `AzureCredential`: Microsoft Entra ID by credentials of the Azure SDK |
+//! | `azeventhubs` | no | `AzeventhubsProducer`, `AzeventhubsConsumer`: the transport over that crate, which is deprecated |
 //! | `azure-sdk` | no | `AzureSdkProducer`, `AzureSdkConsumer`: the transport over the official SDK |
 //! | `contract` | no | `transport::contract` and `consumer::checkpoint::contract`: the checks that every transport and store must pass |
 //!

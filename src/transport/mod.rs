@@ -45,9 +45,11 @@
 
 #[cfg(feature = "amqp")]
 pub(crate) mod amqp;
+#[cfg(feature = "azeventhubs")]
+mod azeventhubs;
 #[cfg(feature = "azure-sdk")]
 mod azure_sdk;
-#[cfg(feature = "azure-sdk")]
+#[cfg(any(feature = "azeventhubs", feature = "azure-sdk"))]
 mod client;
 pub(crate) mod conflict;
 mod consumer;
@@ -57,11 +59,13 @@ mod forward;
 pub mod memory;
 mod position;
 mod producer;
-#[cfg(any(feature = "amqp", feature = "azure-sdk"))]
+#[cfg(any(feature = "amqp", feature = "azeventhubs", feature = "azure-sdk"))]
 mod service_error;
 
 #[cfg(feature = "amqp")]
 pub use amqp::{AmqpConsumer, AmqpProducer};
+#[cfg(feature = "azeventhubs")]
+pub use azeventhubs::{AzeventhubsConsumer, AzeventhubsOptions, AzeventhubsProducer, OneAttempt};
 #[cfg(feature = "azure-sdk")]
 pub use azure_sdk::{AzureSdkConsumer, AzureSdkOptions, AzureSdkProducer};
 pub use consumer::{ReceiverOptions, TransportConsumer, TransportReceiver};

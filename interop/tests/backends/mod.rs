@@ -3,7 +3,9 @@
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
+pub(crate) mod azeventhubs;
 pub(crate) mod azure_sdk;
+pub(crate) mod trust;
 
 use eventhubs_emulator::{Emulator, Fault, When};
 use eventhubs_flow::transport::contract::{Guard, Outcome};

@@ -57,6 +57,9 @@ pub(crate) trait Client: Send + 'static {
 /// Which calls wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
+    /// All of them, of a client that takes one call at a time.
+    #[cfg(feature = "azeventhubs")]
+    Everything,
     /// Sends to the gateway, or to a partition.
     #[cfg(feature = "azure-sdk")]
     Sends(Option<PartitionId>),
