@@ -5,6 +5,7 @@
 
 pub(crate) mod azeventhubs;
 pub(crate) mod azure_sdk;
+pub(crate) mod primitives;
 pub(crate) mod trust;
 
 use eventhubs_emulator::{Emulator, Fault, When};

@@ -27,6 +27,9 @@ pub(super) type Consumer = EventHubConsumerClient<OneAttempt>;
 /// Reading waits without limit: azeventhubs may lose an event as its own ends.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Attempts to attach to the gateway.
+const ATTACHING: u32 = 3;
+
 /// Whom to connect to, and as whom.
 pub(super) struct Access {
     settings: ConnectionString,
@@ -163,23 +166,18 @@ impl Connect for Source {
     async fn connect(&self, spoiled: Option<Sending>) -> Result<Sending, Error> {
         // Gone before there is another: what it holds is let go of.
         drop(spoiled);
-        let client = match self {
-            Self::Access(access) => Box::new(access.producer().await?),
+        match self {
+            Self::Access(access) => attached(access).await,
             Self::Given(client) => {
                 let client = client.lock().unwrap_or_else(PoisonError::into_inner).take();
-                client.ok_or_else(|| {
+                client.map(Sending::new).ok_or_else(|| {
                     Error::new(
                         ErrorKind::Closed,
                         "the client that was given broke, and cannot be made again: make a new one",
                     )
-                })?
+                })
             }
-        };
-        Ok(Sending {
-            client,
-            size: None,
-            known: Known::default(),
-        })
+        }
     }
 
     fn place(&self, _: &Request) -> Place {
@@ -188,6 +186,21 @@ impl Connect for Source {
 
     fn limits(&self, max_message_size: u64) -> BatchLimits {
         limits(max_message_size)
+    }
+}
+
+/// A client that is attached to the gateway. azeventhubs loses the word with which
+/// a link is refused now and then: nothing was sent, so it is asked again.
+async fn attached(access: &Access) -> Result<Sending, Error> {
+    let mut left = ATTACHING;
+    loop {
+        let mut sending = Sending::new(Box::new(access.producer().await?));
+        left -= 1;
+        match sending.size().await {
+            Ok(_) => return Ok(sending),
+            Err(error) if left > 0 && *error.kind() == ErrorKind::Disconnected => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -206,6 +219,14 @@ pub(super) struct Sending {
 }
 
 impl Sending {
+    fn new(client: Box<Producer>) -> Self {
+        Self {
+            client,
+            size: None,
+            known: Known::default(),
+        }
+    }
+
     /// The largest message that the gateway takes; attaches to it.
     async fn size(&mut self) -> Result<u64, Error> {
         if let Some(size) = self.size {
@@ -276,6 +297,21 @@ impl Client for Sending {
 
     fn max_message_size(&self) -> Option<u64> {
         self.size
+    }
+
+    fn is_spoiled_by(&self, error: &Error) -> bool {
+        matches!(
+            error.kind(),
+            ErrorKind::Closed
+                | ErrorKind::Disconnected
+                | ErrorKind::Panicked
+                | ErrorKind::Protocol
+                | ErrorKind::Timeout
+                // A link that was refused leaves a connection that refuses all others.
+                | ErrorKind::NotFound
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::Unauthorized
+        )
     }
 
     async fn close(self) {

@@ -50,6 +50,19 @@ pub(crate) trait Client: Send + 'static {
         None
     }
 
+    /// Whether a client is of no more use after an error: one that makes no second
+    /// attempt mends nothing, either. Defaults to no where it was a refusal.
+    fn is_spoiled_by(&self, error: &Error) -> bool {
+        matches!(
+            error.kind(),
+            ErrorKind::Closed
+                | ErrorKind::Disconnected
+                | ErrorKind::Panicked
+                | ErrorKind::Protocol
+                | ErrorKind::Timeout
+        )
+    }
+
     /// Closes the client, and waits until the service has let go.
     async fn close(self);
 }
@@ -234,9 +247,8 @@ impl<K: Connect> Driver<K> {
         let Err(error) = answer else {
             return answer;
         };
-        if spoils(&error) {
-            self.spoiled = self.client.take();
-        }
+        let spoiled = |client: &mut K::Client| client.is_spoiled_by(&error);
+        self.spoiled = self.client.take_if(spoiled);
         // A client's own errors know their fate; what was cut short here does not.
         let cut_short = matches!(
             error.kind(),
@@ -271,19 +283,6 @@ impl<K: Connect> Driver<K> {
         }
         answer
     }
-}
-
-/// Whether a client is of no more use after an error: one that makes no second
-/// attempt mends nothing, either. A refusal leaves it as it was.
-fn spoils(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Closed
-            | ErrorKind::Disconnected
-            | ErrorKind::Panicked
-            | ErrorKind::Protocol
-            | ErrorKind::Timeout
-    )
 }
 
 fn panicked() -> Error {
