@@ -1,7 +1,7 @@
 //! What the primitives make of a backend.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eventhubs_emulator::{Emulator, Fault, When};
 use eventhubs_flow::consumer::epoch_safe::{
@@ -15,6 +15,7 @@ use eventhubs_flow::{
     BatchLimits, ErrorKind, EventBatch, EventData, OwnershipLostReason, PartitionId, Target,
 };
 use futures_util::StreamExt as _;
+use tokio::time::Instant;
 
 use super::HUB;
 
