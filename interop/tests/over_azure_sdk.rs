@@ -46,6 +46,22 @@ async fn an_owner_over_the_sdk_learns_of_a_theft_and_lets_go() {
 }
 
 #[tokio::test]
+async fn a_close_lets_go_of_the_connection() {
+    let (emulator, producer) = start().await;
+    for partition in 0..2 {
+        let sent = producer
+            .send_batch(batch(PartitionId::new(partition), &["x"]))
+            .await;
+        sent.expect("accepted");
+    }
+    assert_eq!(emulator.connection_count(), 1);
+    producer.close().await.expect("closed");
+    emulator
+        .wait_until(|emulator| emulator.connection_count() == 0)
+        .await;
+}
+
+#[tokio::test]
 async fn a_throttled_batch_is_not_tried_again_by_the_sdk() {
     let (emulator, producer) = start().await;
     let busy = emulator
@@ -156,5 +172,8 @@ async fn a_client_of_ones_own_is_used_as_it_is() {
         .await
         .expect("accepted");
     producer.close().await.expect("closed");
+    emulator
+        .wait_until(|emulator| emulator.connection_count() == 0)
+        .await;
     assert_eq!(emulator.event_count(HUB), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -66,18 +66,20 @@ where
 }
 
 /// Has one client, for good.
-pub(super) struct Given(Arc<ProducerClient>);
+pub(super) struct Given(StdMutex<Option<ProducerClient>>);
 
 impl Given {
     pub(super) fn new(client: ProducerClient) -> Self {
-        Self(Arc::new(client))
+        Self(StdMutex::new(Some(client)))
     }
 }
 
 impl Open for Given {
-    fn open(&self, _: Option<Arc<ProducerClient>>) -> BoxFuture<'_, Opened> {
+    fn open(&self, spoiled: Option<Arc<ProducerClient>>) -> BoxFuture<'_, Opened> {
+        let mut client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // It mends itself, if it was built to.
-        Box::pin(async { Ok(Arc::clone(&self.0)) })
+        let client = spoiled.or_else(|| client.take().map(Arc::new));
+        Box::pin(async { client.ok_or_else(|| Error::closed("client")) })
     }
 }
 
@@ -140,6 +142,14 @@ impl Connect for SharedClients {
             client: self.current(spoiled).await?,
             sizes: HashMap::new(),
         })
+    }
+
+    async fn disconnect(&self) {
+        let client = self.current.lock().await.take();
+        if let Some(client) = client.and_then(Arc::into_inner) {
+            // Whatever is left goes with the drop.
+            let _ = client.close().await;
+        }
     }
 
     fn place(&self, request: &Request) -> Place {
@@ -259,10 +269,8 @@ impl Client for SharedClient {
     }
 
     async fn close(self) {
-        // The last lane closes it; what does not go well goes with the drop.
-        if let Ok(client) = Arc::try_unwrap(self.client) {
-            let _ = client.close().await;
-        }
+        // It is shared: see `disconnect`.
+        drop(self);
     }
 }
 

@@ -90,6 +90,9 @@ pub(crate) trait Connect: fmt::Debug + Send + Sync + 'static {
     /// A client, in place of one that is spoiled.
     async fn connect(&self, spoiled: Option<Self::Client>) -> Result<Self::Client, Error>;
 
+    /// Closes what clients share, once all of them are closed.
+    async fn disconnect(&self) {}
+
     /// Where the call belongs.
     fn place(&self, request: &Request) -> Place;
 

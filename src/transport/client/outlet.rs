@@ -60,7 +60,12 @@ impl Outlet {
         let mut stream = pin!(stream);
         let end = loop {
             let Some(events) = &self.events else { return };
-            let closed = self.closed.wait_for(|closed| *closed);
+            let closed = async {
+                if self.closed.wait_for(|closed| *closed).await.is_err() {
+                    // Dropped, not closed: its receivers live on.
+                    std::future::pending::<()>().await;
+                }
+            };
             let next = async {
                 let room = events.reserve().await.ok()?;
                 tokio::select! {
@@ -71,7 +76,7 @@ impl Outlet {
             };
             let next = tokio::select! {
                 biased;
-                _ = closed => None,
+                () = closed => None,
                 next = next => next,
             };
             match next {

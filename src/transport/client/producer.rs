@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use super::CLOSE_TIMEOUT;
 use super::lane::{Answer, Caller, Connect, Lane, Place, Request, Shared};
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, SendBatchError};
@@ -109,6 +111,8 @@ impl<K: Connect> TransportProducer for ClientProducer<K> {
             std::mem::take(&mut *lanes)
         };
         join_all(lanes.into_values().map(Lane::ended)).await;
+        // Whatever is left goes when it is dropped.
+        let _ = timeout(CLOSE_TIMEOUT, self.connect.disconnect()).await;
         Ok(())
     }
 }

@@ -152,6 +152,15 @@ async fn what_came_before_the_end_is_received_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receiver_outlives_its_consumer_unless_that_is_closed() {
+    let consumer = consumer(Act::Break);
+    let mut receiver = open(&consumer).await.unwrap();
+    drop(consumer);
+    let error = read_out(&mut *receiver).await;
+    assert_eq!(error.kind(), &ErrorKind::Disconnected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_receiver_lets_go_of_its_client() {
     let consumer = consumer(Act::Read);
     let mut receiver = open(&consumer).await.unwrap();
