@@ -30,6 +30,9 @@ pub type Properties = BTreeMap<String, Value>;
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Default)]
+// Of a cache line's size, and aligned to one: a batch that is filled while 1000 others are
+// touches one line for each of its events, not two.
+#[repr(align(64))]
 pub struct EventData {
     body: Bytes,
     target: Target,

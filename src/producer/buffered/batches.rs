@@ -9,10 +9,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::cost::Cost;
+use super::fast_path::Allowance;
 use super::metrics::ClosedBy;
 use super::queued::{Arrival, Batch};
 use super::report::Tally;
 use super::spares::Spares;
+use super::tags::Tags;
 use crate::batch::BatchLimits;
 
 // Begins with what changes with each event, see `Partition`.
@@ -64,7 +66,7 @@ impl Batches {
     /// What they hold together.
     #[inline]
     pub(super) fn cost(&self) -> Cost {
-        self.ready_cost + self.open.bill.cost
+        self.ready_cost + self.open.cost()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -114,6 +116,34 @@ impl Batches {
         change
     }
 
+    /// Adds an event that the [allowance](Self::allowance) covers.
+    #[inline]
+    pub(super) fn join(&mut self, arrival: &mut Arrival) {
+        self.open.join(arrival);
+    }
+
+    /// What the open batch takes within `room` without being opened or closed by it.
+    #[inline]
+    pub(super) fn allowance(&self, room: Cost) -> Allowance {
+        let Batch {
+            events,
+            encoded_size,
+            tags,
+            ..
+        } = &self.open;
+        let tracked = match tags {
+            _ if events.is_empty() => return Allowance::default(),
+            Tags::Empty => false,
+            Tags::Numbered(_) => true,
+            Tags::Each(_) => return Allowance::default(),
+        };
+        // The last one, and what makes it full, closes it.
+        let left = |limit: usize, used| limit.saturating_sub(used).saturating_sub(1);
+        let bytes = left(self.limits.bytes, *encoded_size);
+        let events = left(self.limits.events, events.len());
+        Allowance::new(tracked, bytes, events, room)
+    }
+
     /// Closes the open batch if an event of this size does not fit in beside others;
     /// returns how many there are.
     #[inline]
@@ -148,6 +178,7 @@ impl Batches {
         let next = Batch::new(Arc::clone(&self.tally));
         let mut batch = std::mem::replace(&mut self.open, next);
         batch.closed_by = Some(by);
+        batch.bill.cost = batch.cost();
         self.last_len = batch.events.len();
         batch.bill.tally.begin(batch.events.len());
         self.ready_cost += batch.bill.cost;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::account::Account;
 use super::cost::Cost;
 use super::departures::Departures;
+use super::fast_path::FastQueue;
 use super::linger::{OpenBatches, Opened};
 use super::metrics::{BufferMetrics, ClosedBy};
 use super::options::BufferedProducerOptions;
@@ -20,7 +21,7 @@ use super::outcomes::OutcomeQueue;
 use super::partitions::{Partition, Partitions, Place, Route};
 use super::permit::Room;
 use super::policy::OverflowPolicy;
-use super::queue::{Full, PartitionQueue, Pressure, QueueOptions, Todo, Waiter};
+use super::queue::{Full, Pressure, QueueOptions, Todo, Waiter};
 use super::queued::{Arrival, Batch};
 use super::report::{Ledger, Tally};
 use super::snapshot::BufferSnapshot;
@@ -189,11 +190,12 @@ impl Buffer {
         let sticky = self.sticky.load(Ordering::Relaxed);
         // Nearly always it has room.
         if self.takes_any(sticky) {
-            let result = self.push(Place::unkeyed(sticky), arrival, |queue, arrival, todo| {
-                // Where a batch was just closed, by this event or by another while
-                // this one waited for the lock, it would stay behind alone.
-                let has_left = self.sticky.load(Ordering::Relaxed) != sticky;
-                if has_left || queue.make_way(arrival, todo) {
+            // Where a batch was just closed, by this event or by another while this one
+            // waited for the lock, it would stay behind alone.
+            let stays = || self.sticky.load(Ordering::Relaxed) == sticky;
+            let place = Place::unkeyed(sticky);
+            let result = self.push(place, arrival, stays, |queue, arrival, todo| {
+                if !stays() || queue.make_way(arrival, todo) {
                     return Err(Refusal::Moved);
                 }
                 queue.accept(arrival, &self.total, todo)?;
@@ -215,7 +217,8 @@ impl Buffer {
 
     #[inline]
     fn try_push(&self, place: Place, arrival: &mut Arrival) -> Result<(), Refusal> {
-        self.push(place, arrival, |queue, arrival, todo| {
+        let new = || true;
+        self.push(place, arrival, new, |queue, arrival, todo| {
             queue.accept(arrival, &self.total, todo)?;
             Ok(())
         })
@@ -223,25 +226,33 @@ impl Buffer {
 
     /// Takes an event whose room was reserved before.
     pub(super) fn push_reserved(&self, place: Place, arrival: &mut Arrival) -> Result<(), Refusal> {
-        self.push(place, arrival, |queue, arrival, todo| {
+        let new = || false;
+        self.push(place, arrival, new, |queue, arrival, todo| {
             queue.accept_reserved(arrival, todo);
             Ok(())
         })
     }
 
+    /// Adds an event to the queue of a place: on the fast path if it `may_join`, else
+    /// as `accept` says.
     #[inline]
     fn push(
         &self,
         place: Place,
         arrival: &mut Arrival,
-        accept: impl FnOnce(&mut PartitionQueue, &mut Arrival, &mut Todo) -> Result<(), Refusal>,
+        may_join: impl FnOnce() -> bool,
+        accept: impl FnOnce(&mut FastQueue, &mut Arrival, &mut Todo) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         arrival.begin(self.deadline);
         let mut todo = Todo::default();
         let result = {
             let mut queue = lock_in_turns(&self.partition(place.partition).queue);
+            let is_current = self.partitions.is_current(place);
+            if is_current && may_join() && queue.join(arrival) {
+                return Ok(());
+            }
             queue.check(arrival.size).map_err(Refusal::Final)?;
-            if !self.partitions.is_current(place) {
+            if !is_current {
                 return Err(Refusal::Moved);
             }
             let result = accept(&mut queue, arrival, &mut todo);

@@ -79,6 +79,7 @@ mod cost;
 mod delivery;
 mod departures;
 mod discovery;
+mod fast_path;
 mod handle;
 #[cfg(all(test, flow_loom))]
 mod interleavings;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::fast_path::FastQueue;
 use super::queue::{PartitionQueue, QueueOptions};
 use super::report::Tally;
 use super::signal::Signal;
@@ -17,7 +18,7 @@ use crate::sync::{Mutex, lock};
 // the lock included: threads that share a partition hand over no more than that.
 #[repr(C, align(64))]
 pub(super) struct Partition {
-    pub(super) queue: Mutex<PartitionQueue>,
+    pub(super) queue: Mutex<FastQueue>,
     /// Something is due, or the queue was closed.
     pub(super) wake: Notify,
     /// The first deadline became an earlier one.
@@ -69,8 +70,9 @@ impl Place {
 impl Partition {
     fn new(number: u32, options: QueueOptions, tally: &Arc<Tally>, spares: &Arc<Spares>) -> Self {
         let (tally, spares) = (Arc::clone(tally), Arc::clone(spares));
+        let queue = PartitionQueue::new(number, options, tally, spares);
         Self {
-            queue: Mutex::new(PartitionQueue::new(number, options, tally, spares)),
+            queue: Mutex::new(FastQueue::new(queue)),
             wake: Notify::new(),
             alarm: Notify::new(),
             resumed: Notify::new(),

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::batches::{Batches, Change};
 use super::cost::{Cost, EVENT_OVERHEAD};
+use super::fast_path::Allowance;
 use super::metrics::ClosedBy;
 use super::permit::Room;
 use super::queued::{Arrival, Batch};
@@ -157,6 +158,20 @@ impl PartitionQueue {
         self.find_room(arrival.cost(), total, false, todo)?;
         self.push(arrival, todo);
         Ok(())
+    }
+
+    /// Takes an event that the [allowance](Self::allowance) covers.
+    #[inline]
+    pub(super) fn join(&mut self, arrival: &mut Arrival) {
+        self.batches.join(arrival);
+    }
+
+    /// What may join the open batch as long as nothing else happens: nobody waits for
+    /// room, an event was just accepted.
+    #[inline]
+    pub(super) fn allowance(&self) -> Allowance {
+        let bound = self.lease.min(self.options.bound);
+        self.batches.allowance(bound.saturating_sub(self.used()))
     }
 
     /// Closes the open batch if an event does not fit in any more, which is free to go

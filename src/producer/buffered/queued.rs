@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cost::Cost;
+use super::cost::{Cost, EVENT_OVERHEAD};
 use super::delivery::{BatchOutcome, Delivery};
 use super::metrics::ClosedBy;
 use super::report::Tally;
@@ -45,6 +45,12 @@ impl Arrival {
         Cost::of_event(self.size)
     }
 
+    /// Whether its outcome is awaited.
+    #[inline]
+    pub(super) fn is_tracked(&self) -> bool {
+        self.track
+    }
+
     #[inline]
     pub(super) fn target(&self) -> &Target {
         self.event.target()
@@ -75,6 +81,7 @@ impl Arrival {
 /// What is owed for events: room to give back, outcomes to tell.
 #[repr(C)]
 pub(super) struct Bill {
+    /// Of a batch: once it is closed.
     pub(super) cost: Cost,
     /// The outcomes that are awaited.
     pub(super) outcome: Option<Arc<BatchOutcome>>,
@@ -140,23 +147,40 @@ impl Batch {
     /// Takes an event.
     #[inline]
     pub(super) fn push(&mut self, arrival: &mut Arrival) {
-        self.encoded_size += arrival.size;
-        self.bill.cost += arrival.cost();
-        let delivery = arrival.track.then(|| {
-            let number = self.deliveries;
-            self.deliveries += 1;
+        let tag = Tag {
+            delivery: arrival.track.then_some(self.deliveries),
+            deadline: arrival.deadline,
+        };
+        self.tags.push(tag, self.events.len());
+        self.join(arrival);
+    }
+
+    /// Takes an event without a deadline behind others that are tracked, or not, as
+    /// it is.
+    #[inline]
+    pub(super) fn join(&mut self, arrival: &mut Arrival) {
+        if arrival.track {
             let outcome = self.bill.outcome.get_or_insert_default();
-            arrival.delivery = Some(outcome.delivery(number));
-            number
-        });
-        let deadline = arrival.deadline;
-        self.tags
-            .push(Tag { delivery, deadline }, self.events.len());
+            arrival.delivery = Some(outcome.delivery(self.deliveries));
+            self.deliveries += 1;
+        }
+        self.encoded_size += arrival.size;
         self.events.push_back(std::mem::take(&mut arrival.event));
+    }
+
+    /// What its events cost.
+    #[inline]
+    pub(super) fn cost(&self) -> Cost {
+        let events = self.events.len();
+        Cost {
+            events,
+            bytes: self.encoded_size + events * EVENT_OVERHEAD,
+        }
     }
 
     /// Splits off the oldest events that make up `cost`, or all there are.
     pub(super) fn split_oldest(&mut self, cost: Cost) -> Self {
+        self.bill.cost = self.cost();
         let (mut size, mut sum) = (0, Cost::default());
         for event in &self.events {
             if cost.fits(sum) {
@@ -178,6 +202,7 @@ impl Batch {
         if !self.tags.have_expired(now) {
             return None;
         }
+        self.bill.cost = self.cost();
         let events = std::mem::take(&mut self.events).into_iter();
         let tags = std::mem::take(&mut self.tags).into_tags();
         let (expired, kept): (Vec<_>, Vec<_>) =
