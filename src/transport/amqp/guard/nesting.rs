@@ -1,5 +1,7 @@
 //! Walks encoded AMQP values, without recursion.
 
+use std::num::{NonZeroU8, NonZeroU32};
+
 /// How deep lists, maps, arrays and described values may nest.
 pub(super) const MAX_DEPTH: usize = 64;
 
@@ -17,25 +19,49 @@ pub(super) enum Unfit {
     Malformed,
 }
 
-/// A value that has begun: what is left of it.
+/// A value that has begun: what is left of it. Small, since there is a stack of them.
 #[derive(Clone, Copy)]
 struct Open {
     /// Items to come.
-    items: usize,
-    /// The constructor that the items of an array share.
-    constructor: Option<u8>,
+    items: u32,
     /// Where it ends; a described value ends with its second item.
-    end: Option<usize>,
+    end: Option<NonZeroU32>,
+    /// The constructor that the items of an array share.
+    constructor: Option<NonZeroU8>,
 }
+
+impl Open {
+    fn new(items: usize, end: usize, constructor: Option<NonZeroU8>) -> Result<Self, Unfit> {
+        let small = |number| u32::try_from(number).map_err(|_| Unfit::Malformed);
+        Ok(Self {
+            items: small(items)?,
+            end: NonZeroU32::new(small(end)?),
+            constructor,
+        })
+    }
+}
+
+/// The values that a value stands in.
+type Stack = [Open; MAX_DEPTH];
+
+const NOTHING: Stack = [Open {
+    items: 0,
+    end: None,
+    constructor: None,
+}; MAX_DEPTH];
 
 /// Checks values that stand one after the other, such as the sections of a message.
 ///
 /// # Errors
 /// The first reason not to decode them.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Unfit> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        rest = &rest[check_first(rest)?..];
+    let mut walk = Walk { bytes, at: 0 };
+    let mut stack = NOTHING;
+    while walk.at < bytes.len() {
+        let constructor = walk.byte()?;
+        if let Some(open) = walk.enter(constructor)? {
+            walk.pass(open, &mut stack)?;
+        }
     }
     Ok(())
 }
@@ -44,45 +70,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Unfit> {
 ///
 /// # Errors
 /// As [`check`].
+#[inline]
 pub(super) fn check_first(bytes: &[u8]) -> Result<usize, Unfit> {
     let mut walk = Walk { bytes, at: 0 };
-    let mut stack = [Open {
-        items: 0,
-        constructor: None,
-        end: None,
-    }; MAX_DEPTH];
-    let mut depth = 0_usize;
-    loop {
-        let constructor = match depth.checked_sub(1).map(|top| &stack[top]) {
-            Some(Open {
-                constructor: Some(shared),
-                ..
-            }) => *shared,
-            _ => walk.byte()?,
-        };
-        if let Some(open) = walk.enter(constructor)? {
-            *stack.get_mut(depth).ok_or(Unfit::TooDeep)? = open;
-            depth += 1;
-        } else if depth > 0 {
-            stack[depth - 1].items -= 1;
-        }
-        // Whatever is complete now was an item of what it stands in.
-        while let Some(top) = depth.checked_sub(1) {
-            if stack[top].items > 0 {
-                break;
-            }
-            if stack[top].end.is_some_and(|end| end != walk.at) {
-                return Err(Unfit::Malformed);
-            }
-            depth = top;
-            if let Some(outer) = depth.checked_sub(1) {
-                stack[outer].items -= 1;
-            }
-        }
-        if depth == 0 {
-            return Ok(walk.at);
-        }
+    let constructor = walk.byte()?;
+    // Most are fields that hold no others: they need no stack.
+    if let Some(open) = walk.enter(constructor)? {
+        walk.pass(open, &mut { NOTHING })?;
     }
+    Ok(walk.at)
 }
 
 struct Walk<'a> {
@@ -117,15 +113,52 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Passes the rest of a value that was entered.
+    fn pass(&mut self, first: Open, stack: &mut Stack) -> Result<(), Unfit> {
+        stack[0] = first;
+        let mut depth = 1_usize;
+        loop {
+            // Whatever is complete now was an item of what it stands in.
+            while let Some(top) = depth.checked_sub(1) {
+                if stack[top].items > 0 {
+                    break;
+                }
+                let end = stack[top].end;
+                if end.is_some_and(|end| end.get() as usize != self.at) {
+                    return Err(Unfit::Malformed);
+                }
+                depth = top;
+                if let Some(outer) = depth.checked_sub(1) {
+                    stack[outer].items -= 1;
+                }
+            }
+            let Some(top) = depth.checked_sub(1) else {
+                return Ok(());
+            };
+            let constructor = match stack[top].constructor {
+                Some(shared) => shared.get(),
+                None => self.byte()?,
+            };
+            match self.enter(constructor)? {
+                Some(open) => {
+                    *stack.get_mut(depth).ok_or(Unfit::TooDeep)? = open;
+                    depth += 1;
+                }
+                None => stack[top].items -= 1,
+            }
+        }
+    }
+
     /// Passes a value whose constructor was read; what holds others is entered.
+    #[inline]
     fn enter(&mut self, constructor: u8) -> Result<Option<Open>, Unfit> {
         let wide = constructor & 0x10 != 0;
         match constructor >> 4 {
             0x0 if constructor == 0 => {
                 return Ok(Some(Open {
                     items: 2,
-                    constructor: None,
                     end: None,
+                    constructor: None,
                 }));
             }
             0x4 => {}
@@ -150,11 +183,7 @@ impl Walk<'_> {
         if items > end - self.at {
             return Err(Unfit::Count);
         }
-        Ok(Open {
-            items,
-            constructor: None,
-            end: Some(end),
-        })
+        Open::new(items, end, None)
     }
 
     fn array(&mut self, wide: bool) -> Result<Option<Open>, Unfit> {
@@ -168,11 +197,7 @@ impl Walk<'_> {
             0x0 => Err(Unfit::Malformed),
             0x4 if items > MAX_EMPTY_ITEMS => Err(Unfit::Count),
             0xC..=0xF if items > end.saturating_sub(self.at) => Err(Unfit::Count),
-            0xC..=0xF => Ok(Some(Open {
-                items,
-                constructor: Some(constructor),
-                end: Some(end),
-            })),
+            0xC..=0xF => Open::new(items, end, NonZeroU8::new(constructor)).map(Some),
             // Nothing in there can nest.
             _ if end < self.at => Err(Unfit::Malformed),
             _ => {
