@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fe2o3_amqp::link::delivery::Sendable;
-use fe2o3_amqp::types::messaging::annotations::{AnnotationKey, OwnedKey};
+use fe2o3_amqp::types::messaging::annotations::OwnedKey;
 use fe2o3_amqp::types::messaging::{
     self as amqp, AmqpSequence, AmqpValue, Batch, Body, Data, Message, MessageAnnotations,
 };
@@ -56,26 +56,33 @@ pub(super) fn encode(batch: &EventBatch) -> Sendable<Batch<Data>> {
 /// # Errors
 /// [`ErrorKind::Protocol`] if it lacks what the service puts on every event.
 pub(super) fn decode(message: Incoming, partition: PartitionId) -> Result<ReceivedEvent, Error> {
+    let (mut sequence_number, mut offset, mut enqueued, mut key) = (None, None, None, None);
+    // Each is looked at once: to look them up would hash each name anew.
     let annotations = message.message_annotations.unwrap_or_default().0;
-    let annotation = |name: &str| annotations.get(&name as &dyn AnnotationKey);
+    for (name, value) in annotations.into_inner() {
+        let OwnedKey::Symbol(name) = name else {
+            continue;
+        };
+        match (name.as_str(), value) {
+            ("x-opt-sequence-number", Amqp::Long(value)) => sequence_number = Some(value),
+            ("x-opt-offset", Amqp::String(value)) => offset = Some(value),
+            ("x-opt-enqueued-time", Amqp::Timestamp(value)) => enqueued = Some(value),
+            (encoding::PARTITION_KEY_ANNOTATION, Amqp::String(value)) => key = Some(value),
+            _ => {}
+        }
+    }
     let missing = |name: &str| {
         let message = format!("an event of partition {partition} came without {name}");
         Error::new(ErrorKind::Protocol, message)
     };
-    let Some(Amqp::Long(sequence_number)) = annotation("x-opt-sequence-number") else {
-        return Err(missing("x-opt-sequence-number"));
-    };
-    let Some(Amqp::String(offset)) = annotation("x-opt-offset") else {
-        return Err(missing("x-opt-offset"));
-    };
-    let Some(Amqp::Timestamp(enqueued)) = annotation("x-opt-enqueued-time") else {
-        return Err(missing("x-opt-enqueued-time"));
-    };
+    let sequence_number = sequence_number.ok_or_else(|| missing("x-opt-sequence-number"))?;
+    let offset = offset.ok_or_else(|| missing("x-opt-offset"))?;
+    let enqueued = enqueued.ok_or_else(|| missing("x-opt-enqueued-time"))?;
     let enqueued_time = Timestamp::from_millis(enqueued.milliseconds()).into();
 
     let mut event = EventData::new(body(message.body));
-    if let Some(Amqp::String(key)) = annotation(encoding::PARTITION_KEY_ANNOTATION)
-        && let Ok(key) = PartitionKey::new(key.as_str())
+    if let Some(key) = key
+        && let Ok(key) = PartitionKey::new(key)
     {
         event = event.with_target(key);
     }
@@ -90,8 +97,8 @@ pub(super) fn decode(message: Incoming, partition: PartitionId) -> Result<Receiv
     Ok(ReceivedEvent::new(
         event,
         partition,
-        *sequence_number,
-        offset.as_str(),
+        sequence_number,
+        offset,
         enqueued_time,
     ))
 }
