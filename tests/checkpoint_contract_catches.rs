@@ -73,7 +73,7 @@ async fn a_store_without_a_bug_keeps_the_contract() {
 
 #[tokio::test(start_paused = true)]
 async fn every_bug_is_caught_by_the_checks_that_are_about_it() {
-    let table: [(Bug, &[&str]); 42] = [
+    let table: [(Bug, &[&str]); 62] = [
         (Bug::SameGenerationFenced, &["fences::the_same_generation"]),
         (
             Bug::LastGenerationNotFenced,
@@ -156,6 +156,39 @@ async fn every_bug_is_caught_by_the_checks_that_are_about_it() {
         (Bug::NoNames, &["owners::no_name"]),
         (Bug::NamesLowered, &["owners::names"]),
         (Bug::SharedAtTimes, &["owners::shared_or_not"]),
+        (Bug::ListsAllScopes, &["leases::listing"]),
+        (Bug::ListForgetsReleased, &["leases::listing"]),
+        (Bug::ListIsHeldUpByDamage, &["failing::damaged_listing"]),
+        (
+            Bug::ClaimsWhateverWasSeen,
+            &[
+                "leases::seen_claims",
+                "leases::seen_by_none",
+                "leases::claims_at_once",
+            ],
+        ),
+        (Bug::SeenByGeneration, &["leases::seen_claims"]),
+        (Bug::NobodySeenIsAnything, &["leases::seen_by_none"]),
+        (Bug::SeenClaimKeepsGeneration, &["leases::seen_claims"]),
+        (Bug::SeenClaimsReadThenWrite, &["leases::claims_at_once"]),
+        (
+            Bug::RenewalRaisesGeneration,
+            &["leases::renewals", "leases::versions"],
+        ),
+        (Bug::RenewalKeepsVersion, &["leases::versions"]),
+        (Bug::RenewalKeepsAge, &["leases::ages"]),
+        (Bug::RenewalNeedsVersion, &["leases::renewals"]),
+        (Bug::RenewalOfAnyone, &["leases::renewals_by_others"]),
+        (
+            Bug::RenewalOfOwnersOlderClaim,
+            &["leases::renewals_by_others"],
+        ),
+        (Bug::RenewalOfReleased, &["leases::renewals_by_others"]),
+        (Bug::RenewalsReadThenWrite, &["leases::renewals_at_once"]),
+        (Bug::CheckpointsChangeVersion, &["leases::versions"]),
+        (Bug::CheckpointsChangeAge, &["leases::ages"]),
+        (Bug::AgesStandStill, &["leases::ages"]),
+        (Bug::ReleaseKeepsVersion, &["leases::versions"]),
         (Bug::StoredByHalf, &["cancelling::stores"]),
         (
             Bug::DoneLater,

@@ -4,6 +4,7 @@ mod store_support;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use eventhubs_flow::consumer::checkpoint::{
     Checkpoint, CheckpointStore, ConsumerScope, FileStore, MemoryStore, Ownership, OwnershipStore,
@@ -27,6 +28,9 @@ enum Ask {
     Read,
     Owner,
     Claim(String),
+    /// Whether who owns it now was seen, or nobody.
+    ClaimIf(String, bool),
+    Renew(String),
     /// Of the last claim, less so many.
     Release(u64),
     Fence(u64),
@@ -39,7 +43,8 @@ enum Ask {
 enum Answer {
     Done,
     Checkpoint(Option<Checkpoint>),
-    Owner(Option<Ownership>),
+    Owner(Option<(Option<String>, u64)>),
+    Lease(Option<u64>),
     Generation(u64),
     Refused(ErrorKind),
 }
@@ -63,18 +68,24 @@ impl Model {
             Ask::Read => return Answer::Checkpoint(self.checkpoint.clone()),
             Ask::Owner if self.claimed == 0 => return Answer::Owner(None),
             Ask::Owner => {
-                return Answer::Owner(Some(Ownership {
-                    owner: self.owner.clone(),
-                    generation: self.claimed,
-                }));
+                return Answer::Owner(Some((self.owner.clone(), self.claimed)));
             }
-            Ask::Claim(owner) if owner.is_empty() => {
+            Ask::Claim(owner) | Ask::ClaimIf(owner, _) if owner.is_empty() => {
                 return Answer::Refused(ErrorKind::InvalidOptions);
             }
             Ask::Claim(owner) => {
                 self.claimed = self.claimed.max(self.fence) + 1;
                 self.owner = Some(owner.clone());
                 return Answer::Generation(self.claimed);
+            }
+            Ask::ClaimIf(owner, is_seen) if *is_seen || self.claimed == 0 => {
+                self.ask(&Ask::Claim(owner.clone()));
+                return Answer::Lease(Some(self.claimed));
+            }
+            Ask::ClaimIf(..) => return Answer::Lease(None),
+            Ask::Renew(owner) => {
+                let is_held = self.owner.as_ref() == Some(owner);
+                return Answer::Lease(is_held.then_some(self.claimed));
             }
             Ask::Release(0) => {
                 self.owner = None;
@@ -121,7 +132,27 @@ async fn ask(
     let partition = *partition;
     match ask {
         Ask::Read => answer(store.checkpoint(scope, partition).await, Answer::Checkpoint),
-        Ask::Owner => answer(store.ownership(scope, partition).await, Answer::Owner),
+        Ask::Owner => answer(store.ownership(scope, partition).await, |it| {
+            Answer::Owner(it.map(|it| (it.owner, it.generation)))
+        }),
+        Ask::ClaimIf(owner, is_seen) => {
+            let seen = store.ownership(scope, partition).await.expect("read");
+            let seen = seen.filter(|_| is_seen);
+            let claimed = store
+                .claim_if(scope, partition, &owner, seen.as_ref())
+                .await;
+            answer(claimed, |it| Answer::Lease(it.map(|it| it.generation)))
+        }
+        Ask::Renew(owner) => {
+            let held = Ownership {
+                owner: Some(owner),
+                generation: claimed,
+                version: String::new(),
+                age: Duration::ZERO,
+            };
+            let renewed = store.renew(scope, partition, &held).await;
+            answer(renewed, |it| Answer::Lease(it.map(|it| it.generation)))
+        }
         Ask::Claim(owner) => {
             let claimed = store.claim(scope, partition, &owner).await;
             answer(claimed, Answer::Generation)
@@ -156,7 +187,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let ask = prop_oneof![
         Just(Ask::Read),
         Just(Ask::Owner),
-        ".{0,3}".prop_map(Ask::Claim),
+        "[ab]?".prop_map(Ask::Claim),
+        ("[ab]?", any::<bool>()).prop_map(|(owner, is_seen)| Ask::ClaimIf(owner, is_seen)),
+        "[ab]".prop_map(Ask::Renew),
         (0..3_u64).prop_map(Ask::Release),
         by().prop_map(Ask::Fence),
         (by(), checkpoint()).prop_map(|(by, to)| Ask::Store(by, to)),

@@ -6,6 +6,7 @@ mod bug;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use eventhubs_flow::consumer::checkpoint::{
@@ -14,6 +15,7 @@ use eventhubs_flow::consumer::checkpoint::{
 use eventhubs_flow::{Error, ErrorKind, PartitionId};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
 pub(crate) use bug::Bug;
 
@@ -24,6 +26,16 @@ struct Record {
     claimed: u64,
     owner: Option<String>,
     is_damaged: bool,
+    version: u64,
+    touched: Option<Instant>,
+}
+
+impl Record {
+    /// The ownership changes.
+    fn touch(&mut self) {
+        self.version += 1;
+        self.touched = Some(Instant::now());
+    }
 }
 
 type Key = (String, u32);
@@ -179,6 +191,44 @@ impl Buggy {
                 worked.map(|()| record)
             }
         }
+    }
+
+    /// A change of an owner that comes too late for some.
+    async fn lease(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        is_halved: bool,
+        work: Work,
+    ) -> Result<Option<Ownership>, Error> {
+        let this = match is_halved {
+            true => Self {
+                bug: Bug::ReadThenWrite,
+                ..self.clone()
+            },
+            false => self.clone(),
+        };
+        match this.change(scope, partition, work).await {
+            Ok(record) => Ok(self.told(record)),
+            Err(error) if *error.kind() == ErrorKind::Fenced => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As it is told of a record.
+    fn told(&self, record: Record) -> Option<Ownership> {
+        let is_there = match self.bug {
+            Bug::NobodyIsSomebody => true,
+            Bug::ReleaseForgets => record.owner.is_some(),
+            _ => record.claimed > 0,
+        };
+        let age = record.touched.filter(|_| self.bug != Bug::AgesStandStill);
+        is_there.then_some(Ownership {
+            owner: record.owner,
+            generation: record.claimed,
+            version: record.version.to_string(),
+            age: age.map_or(Duration::ZERO, |at| at.elapsed()),
+        })
     }
 
     /// Lets a writer pass, or not.
@@ -387,6 +437,11 @@ impl Buggy {
                 record.fence = before;
             }
             record.checkpoint = Some(checkpoint);
+            match this.bug {
+                Bug::CheckpointsChangeVersion => record.version += 1,
+                Bug::CheckpointsChangeAge => record.touched = Some(Instant::now()),
+                _ => {}
+            }
             Ok(())
         };
         self.change(scope, partition, Box::new(stored)).await?;
@@ -406,15 +461,109 @@ impl OwnershipStore for Buggy {
         partition: PartitionId,
     ) -> Result<Option<Ownership>, Error> {
         let record = self.read(scope, partition).await?;
-        let is_there = match self.bug {
-            Bug::NobodyIsSomebody => true,
-            Bug::ReleaseForgets => record.owner.is_some(),
-            _ => record.claimed > 0,
+        Ok(self.told(record))
+    }
+
+    async fn ownerships(
+        &self,
+        scope: &ConsumerScope,
+    ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+        match self.reach() {
+            Err(_) if self.bug == Bug::CutOffIsNothing => return Ok(Vec::new()),
+            reached => reached?,
+        }
+        self.lock().await;
+        let (of, _) = self.key(scope, PartitionId::new(0));
+        let records = self.shared.records();
+        let mut listed = Vec::new();
+        for ((scope, number), record) in records.iter() {
+            let is_forgotten = self.bug == Bug::ListForgetsReleased && record.owner.is_none();
+            if is_forgotten || (*scope != of && self.bug != Bug::ListsAllScopes) {
+                continue;
+            }
+            if record.is_damaged && self.bug == Bug::ListIsHeldUpByDamage {
+                return refused(ErrorKind::CorruptCheckpoint);
+            }
+            let told = self.told(record.clone());
+            listed.extend(told.map(|told| (PartitionId::new(*number), told)));
+        }
+        Ok(listed)
+    }
+
+    async fn claim_if(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        owner: &str,
+        seen: Option<&Ownership>,
+    ) -> Result<Option<Ownership>, Error> {
+        let (this, owner, seen) = (self.clone(), owner.to_owned(), seen.cloned());
+        if !(1..=1024).contains(&owner.len()) && self.bug != Bug::NoNames {
+            return refused(ErrorKind::InvalidOptions);
+        }
+        let work = move |record: &mut Record| {
+            let now = this.told(record.clone());
+            let version = |ownership: &Option<Ownership>| {
+                let seen = ownership.as_ref()?;
+                Some(match this.bug {
+                    Bug::SeenByGeneration => seen.generation.to_string(),
+                    _ => seen.version.clone(),
+                })
+            };
+            let is_seen = match this.bug {
+                Bug::ClaimsWhateverWasSeen => true,
+                Bug::NobodySeenIsAnything if seen.is_none() => true,
+                _ => version(&seen) == version(&now),
+            };
+            if !is_seen {
+                return refused(ErrorKind::Fenced);
+            }
+            if this.bug != Bug::SeenClaimKeepsGeneration {
+                record.claimed += 1;
+            }
+            record.owner = Some(owner);
+            record.touch();
+            Ok(())
         };
-        Ok(is_there.then_some(Ownership {
-            owner: record.owner,
-            generation: record.claimed,
-        }))
+        let is_halved = self.bug == Bug::SeenClaimsReadThenWrite;
+        self.lease(scope, partition, is_halved, Box::new(work))
+            .await
+    }
+
+    async fn renew(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        held: &Ownership,
+    ) -> Result<Option<Ownership>, Error> {
+        let (this, held) = (self.clone(), held.clone());
+        let work = move |record: &mut Record| {
+            let is_owner = record.owner.is_some() && record.owner == held.owner;
+            let is_claim = record.claimed == held.generation;
+            let is_held = match this.bug {
+                Bug::RenewalOfAnyone => record.claimed > 0,
+                Bug::RenewalOfOwnersOlderClaim => is_owner,
+                Bug::RenewalOfReleased => is_claim && (is_owner || record.owner.is_none()),
+                Bug::RenewalNeedsVersion => is_owner && held.version == record.version.to_string(),
+                _ => is_owner && is_claim,
+            };
+            if !is_held {
+                return refused(ErrorKind::Fenced);
+            }
+            let before = record.clone();
+            record.owner = held.owner;
+            record.touch();
+            match this.bug {
+                Bug::RenewalRaisesGeneration => record.claimed += 1,
+                Bug::RenewalKeepsVersion => record.version = before.version,
+                Bug::RenewalKeepsAge => record.touched = before.touched,
+                _ => {}
+            }
+            Ok(())
+        };
+        let is_halved = self.bug == Bug::RenewalsReadThenWrite;
+        self.lease(scope, partition, is_halved, Box::new(work))
+            .await
     }
 
     async fn claim(
@@ -439,6 +588,7 @@ impl OwnershipStore for Buggy {
                 record.fence = record.claimed;
             }
             record.owner = Some(owner);
+            record.touch();
             Ok(())
         };
         let record = self.change(scope, partition, Box::new(claimed)).await?;
@@ -454,8 +604,13 @@ impl OwnershipStore for Buggy {
         let bug = self.bug;
         let released = move |record: &mut Record| {
             let is_his = generation == record.claimed || bug == Bug::ReleaseByAnyone;
-            if is_his && record.owner.take().is_some() && bug == Bug::ReleaseTakesGenerationBack {
-                record.claimed -= 1;
+            if is_his && record.owner.take().is_some() {
+                match bug {
+                    Bug::ReleaseTakesGenerationBack => record.claimed -= 1,
+                    Bug::ReleaseKeepsVersion => return Ok(()),
+                    _ => {}
+                }
+                record.touch();
             }
             Ok(())
         };

@@ -17,6 +17,7 @@ pub(crate) enum Op {
     Fence,
     Store,
     Reset,
+    Renew,
     Release,
 }
 
@@ -117,6 +118,34 @@ impl OwnershipStore for Rigged {
     ) -> Result<u64, Error> {
         (self.hook)(Op::Claim(owner.to_owned())).await?;
         self.inner.claim(scope, partition, owner).await
+    }
+
+    async fn ownerships(
+        &self,
+        scope: &ConsumerScope,
+    ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+        self.inner.ownerships(scope).await
+    }
+
+    async fn claim_if(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        owner: &str,
+        seen: Option<&Ownership>,
+    ) -> Result<Option<Ownership>, Error> {
+        (self.hook)(Op::Claim(owner.to_owned())).await?;
+        self.inner.claim_if(scope, partition, owner, seen).await
+    }
+
+    async fn renew(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        held: &Ownership,
+    ) -> Result<Option<Ownership>, Error> {
+        (self.hook)(Op::Renew).await?;
+        self.inner.renew(scope, partition, held).await
     }
 
     async fn release(

@@ -128,6 +128,32 @@ impl OwnershipStore for Moody {
         self.inner.claim(scope, partition, owner).await
     }
 
+    async fn ownerships(
+        &self,
+        scope: &ConsumerScope,
+    ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+        self.inner.ownerships(scope).await
+    }
+
+    async fn claim_if(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        owner: &str,
+        seen: Option<&Ownership>,
+    ) -> Result<Option<Ownership>, Error> {
+        self.inner.claim_if(scope, partition, owner, seen).await
+    }
+
+    async fn renew(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        held: &Ownership,
+    ) -> Result<Option<Ownership>, Error> {
+        self.inner.renew(scope, partition, held).await
+    }
+
     async fn release(
         &self,
         scope: &ConsumerScope,
@@ -202,6 +228,29 @@ impl OwnershipStore for Corrupt {
 
     async fn claim(&self, _: &ConsumerScope, _: PartitionId, _: &str) -> Result<u64, Error> {
         Ok(1)
+    }
+
+    async fn ownerships(&self, _: &ConsumerScope) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn claim_if(
+        &self,
+        _: &ConsumerScope,
+        _: PartitionId,
+        _: &str,
+        _: Option<&Ownership>,
+    ) -> Result<Option<Ownership>, Error> {
+        corrupt()
+    }
+
+    async fn renew(
+        &self,
+        _: &ConsumerScope,
+        _: PartitionId,
+        _: &Ownership,
+    ) -> Result<Option<Ownership>, Error> {
+        corrupt()
     }
 
     async fn release(&self, _: &ConsumerScope, _: PartitionId, _: u64) -> Result<(), Error> {

@@ -72,6 +72,13 @@ macro_rules! forward {
                 (**self).ownership(scope, partition).await
             }
 
+            async fn ownerships(
+                &self,
+                scope: &ConsumerScope,
+            ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+                (**self).ownerships(scope).await
+            }
+
             async fn claim(
                 &self,
                 scope: &ConsumerScope,
@@ -79,6 +86,25 @@ macro_rules! forward {
                 owner: &str,
             ) -> Result<u64, Error> {
                 (**self).claim(scope, partition, owner).await
+            }
+
+            async fn claim_if(
+                &self,
+                scope: &ConsumerScope,
+                partition: PartitionId,
+                owner: &str,
+                seen: Option<&Ownership>,
+            ) -> Result<Option<Ownership>, Error> {
+                (**self).claim_if(scope, partition, owner, seen).await
+            }
+
+            async fn renew(
+                &self,
+                scope: &ConsumerScope,
+                partition: PartitionId,
+                held: &Ownership,
+            ) -> Result<Option<Ownership>, Error> {
+                (**self).renew(scope, partition, held).await
             }
 
             async fn release(

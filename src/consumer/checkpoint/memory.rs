@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::ownership::{Ownership, OwnershipStore};
-use super::record::{Change, Place, Record};
+use super::record::{Change, Millis, Place, Record, unless_lost};
 use super::scope::ConsumerScope;
 use super::store::{Checkpoint, CheckpointStore};
 use crate::error::Error;
@@ -42,9 +43,19 @@ use crate::sync::{Mutex, lock};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MemoryStore {
     records: Arc<Mutex<HashMap<Place, Record>>>,
+    made_at: Instant,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            records: Arc::default(),
+            made_at: Instant::now(),
+        }
+    }
 }
 
 impl MemoryStore {
@@ -52,6 +63,12 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// By tokio's clock, which tests can stop.
+    fn now(&self) -> Millis {
+        let millis = self.made_at.elapsed().as_millis();
+        Millis::try_from(millis).unwrap_or(Millis::MAX)
     }
 
     fn record(&self, scope: &ConsumerScope, partition: PartitionId) -> Record {
@@ -132,7 +149,21 @@ impl OwnershipStore for MemoryStore {
         scope: &ConsumerScope,
         partition: PartitionId,
     ) -> Result<Option<Ownership>, Error> {
-        Ok(self.record(scope, partition).ownership())
+        Ok(self.record(scope, partition).ownership(self.now()))
+    }
+
+    async fn ownerships(
+        &self,
+        scope: &ConsumerScope,
+    ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+        let now = self.now();
+        let records = lock(&self.records);
+        let of_scope = records.iter().filter(|(place, _)| place.scope == *scope);
+        let owned = of_scope.filter_map(|(place, record)| {
+            let ownership = record.clone().ownership(now)?;
+            Some((place.partition, ownership))
+        });
+        Ok(owned.collect())
     }
 
     async fn claim(
@@ -141,8 +172,32 @@ impl OwnershipStore for MemoryStore {
         partition: PartitionId,
         owner: &str,
     ) -> Result<u64, Error> {
-        let claimed = self.change(scope, partition, Change::Claim(owner.to_owned()))?;
+        let change = Change::Claim(owner.to_owned(), self.now());
+        let claimed = self.change(scope, partition, change)?;
         Ok(claimed.claimed)
+    }
+
+    async fn claim_if(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        owner: &str,
+        seen: Option<&Ownership>,
+    ) -> Result<Option<Ownership>, Error> {
+        let (now, seen) = (self.now(), seen.map(|seen| seen.version.clone()));
+        let change = Change::ClaimIf(owner.to_owned(), seen, now);
+        unless_lost(self.change(scope, partition, change), now)
+    }
+
+    async fn renew(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        held: &Ownership,
+    ) -> Result<Option<Ownership>, Error> {
+        let now = self.now();
+        let change = Change::Renew(held.owner.clone(), held.generation, now);
+        unless_lost(self.change(scope, partition, change), now)
     }
 
     async fn release(
@@ -151,7 +206,7 @@ impl OwnershipStore for MemoryStore {
         partition: PartitionId,
         generation: u64,
     ) -> Result<(), Error> {
-        let change = Change::Release(generation);
+        let change = Change::Release(generation, self.now());
         self.change(scope, partition, change).map(drop)
     }
 }

@@ -1,6 +1,7 @@
 //! The rule of the stores: what a change makes of a partition's record.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::ownership::Ownership;
 use super::scope::ConsumerScope;
@@ -27,13 +28,24 @@ pub(super) struct Record {
     /// The generation of the last claim; 0 before the first.
     pub(super) claimed: u64,
     pub(super) owner: Option<String>,
+    /// How often it was renewed or released since that claim.
+    pub(super) changes: u64,
+    /// When it was claimed, renewed or released the last time.
+    pub(super) changed_at: Millis,
 }
+
+/// A time by the store's clock, in milliseconds.
+pub(super) type Millis = u64;
 
 /// What is asked of a record; each number is the generation that asks.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
-    Claim(String),
-    Release(u64),
+    Claim(String, Millis),
+    /// If the version is still the one that was seen.
+    ClaimIf(String, Option<String>, Millis),
+    /// If it is still this owner's.
+    Renew(Option<String>, u64, Millis),
+    Release(u64, Millis),
     Fence(u64),
     Store(u64, Checkpoint),
     Reset(u64, Option<Checkpoint>),
@@ -77,14 +89,24 @@ impl Record {
     fn after(&self, change: Change) -> Result<Self, Error> {
         let mut record = self.clone();
         match change {
-            Change::Claim(owner) => {
-                check_owner(&owner)?;
-                record.claimed = self.next_generation()?;
-                record.owner = Some(owner);
+            Change::Claim(owner, now) => record.claim(owner, now)?,
+            Change::ClaimIf(owner, seen, now) => {
+                if seen != self.version() {
+                    check_owner(&owner)?;
+                    return Err(lost());
+                }
+                record.claim(owner, now)?;
             }
-            Change::Release(generation) => {
-                if generation == self.claimed {
-                    record.owner = None;
+            Change::Renew(owner, generation, now) => {
+                let is_held = owner.is_some() && owner == self.owner;
+                if !is_held || generation != self.claimed {
+                    return Err(lost());
+                }
+                record.touch(now);
+            }
+            Change::Release(generation, now) => {
+                if generation == self.claimed && record.owner.take().is_some() {
+                    record.touch(now);
                 }
             }
             Change::Fence(generation) => record.fence = self.admit(generation)?,
@@ -103,11 +125,39 @@ impl Record {
         Ok(record)
     }
 
+    fn claim(&mut self, owner: String, now: Millis) -> Result<(), Error> {
+        check_owner(&owner)?;
+        self.claimed = self.next_generation()?;
+        self.owner = Some(owner);
+        self.changes = 0;
+        self.changed_at = now;
+        Ok(())
+    }
+
+    fn touch(&mut self, now: Millis) {
+        self.changes = self.changes.saturating_add(1);
+        self.changed_at = now;
+    }
+
+    /// Of the ownership; `None` before the first claim. No claim repeats an earlier
+    /// one's, even after a reset of what could not be understood.
+    fn version(&self) -> Option<String> {
+        let Self {
+            claimed, changes, ..
+        } = self;
+        (*claimed > 0).then(|| format!("{claimed}.{changes}"))
+    }
+
     /// Who owns the partition, as the port tells it.
-    pub(super) fn ownership(self) -> Option<Ownership> {
-        (self.claimed > 0).then_some(Ownership {
+    pub(super) fn ownership(self, now: Millis) -> Option<Ownership> {
+        let version = self.version()?;
+        // The clock of a machine may go back.
+        let age = Duration::from_millis(now.saturating_sub(self.changed_at));
+        Some(Ownership {
             owner: self.owner,
             generation: self.claimed,
+            version,
+            age,
         })
     }
 
@@ -115,6 +165,9 @@ impl Record {
     pub(super) fn check(&self) -> Result<(), Error> {
         self.checkpoint.as_ref().map_or(Ok(()), check_checkpoint)?;
         match &self.owner {
+            None if self.claimed == 0 && (self.changes, self.changed_at) != (0, 0) => {
+                Err(corrupt("it was renewed but never claimed"))
+            }
             Some(_) if self.claimed == 0 => Err(corrupt("it has an owner that never claimed it")),
             Some(owner) => check_owner(owner),
             None => Ok(()),
@@ -161,6 +214,23 @@ impl Record {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A claim or a renewal that comes too late.
+fn lost() -> Error {
+    Error::new(ErrorKind::Fenced, "the owner was changed by others")
+}
+
+/// What a claim or a renewal made of a record, unless it came too late.
+pub(super) fn unless_lost(
+    changed: Result<Record, Error>,
+    now: Millis,
+) -> Result<Option<Ownership>, Error> {
+    match changed {
+        Ok(record) => Ok(record.ownership(now)),
+        Err(error) if *error.kind() == ErrorKind::Fenced => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

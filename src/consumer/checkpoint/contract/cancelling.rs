@@ -3,7 +3,7 @@
 
 use super::harness::Harness;
 use super::kit::*;
-use crate::consumer::checkpoint::{CheckpointStore, OwnershipStore};
+use crate::consumer::checkpoint::{CheckpointStore, Ownership, OwnershipStore};
 use crate::contract::Verdict;
 
 /// Polls a call so often, again and again, and goes on to more polls until one of
@@ -90,6 +90,52 @@ pub async fn claims(harness: &dyn Harness) -> Verdict {
     Verdict::Held
 }
 
+/// A claim of what was seen that was dropped was made or was not, and does not follow
+/// a later one.
+pub async fn seen_claims(harness: &dyn Harness) -> Verdict {
+    let (handle, other) = (owners!(harness), owners!(harness));
+    claim(&handle, "a").await;
+    let mut last = ownership(&other).await;
+    dropped!(_round: handle.claim_if(&scope(), FIRST, "dropped", last.as_ref()) => async {
+        let seen = ownership(&other).await;
+        let is_made = seen.as_ref().is_some_and(|seen| seen.owner.as_deref() == Some("dropped"));
+        assert!(is_made || same(&seen, &last), "{seen:?} after {last:?}");
+        let generation = claim(&other, "later").await;
+        for _ in 0..3 {
+            release(&other, 0).await;
+        }
+        assert_owned(harness, Some("later"), generation).await;
+        last = ownership(&other).await;
+    });
+    Verdict::Held
+}
+
+/// A renewal that was dropped was made or was not, and takes nothing from a later owner.
+pub async fn renewals(harness: &dyn Harness) -> Verdict {
+    let (handle, other) = (owners!(harness), owners!(harness));
+    claim(&handle, "a").await;
+    let mut held = ownership(&other).await.expect("it was claimed");
+    dropped!(_round: handle.renew(&scope(), FIRST, &held) => async {
+        assert_owned(harness, Some("a"), held.generation).await;
+        let generation = claim(&other, "later").await;
+        let later = ownership(&other).await;
+        for _ in 0..3 {
+            release(&other, 0).await;
+        }
+        assert_owned(harness, Some("later"), generation).await;
+        assert!(same(&ownership(&other).await, &later), "it was renewed by another");
+        claim(&other, "a").await;
+        held = ownership(&other).await.expect("it was claimed");
+    });
+    Verdict::Held
+}
+
+/// Whether nothing has changed in between.
+fn same(one: &Option<Ownership>, other: &Option<Ownership>) -> bool {
+    let version = |ownership: &Option<Ownership>| ownership.as_ref().map(|it| it.version.clone());
+    version(one) == version(other)
+}
+
 /// A release that was dropped was done or was not, and takes nothing of a later
 /// owner.
 pub async fn releases(harness: &dyn Harness) -> Verdict {
@@ -112,6 +158,8 @@ pub async fn reads(harness: &dyn Harness) -> Verdict {
     let generation = claim(&owners, "a").await;
     dropped!(_round: checkpoints.checkpoint(&scope(), FIRST) => assert_at(harness, 100));
     dropped!(_round: owners.ownership(&scope(), FIRST)
+        => assert_owned(harness, Some("a"), generation));
+    dropped!(_round: owners.ownerships(&scope())
         => assert_owned(harness, Some("a"), generation));
     Verdict::Held
 }

@@ -4,7 +4,7 @@
 use super::checkpoints::no_positions;
 use super::harness::Harness;
 use super::kit::*;
-use crate::consumer::checkpoint::{CheckpointStore, OwnershipStore};
+use crate::consumer::checkpoint::{CheckpointStore, ConsumerScope, OwnershipStore};
 use crate::contract::Verdict;
 use crate::error::{Error, ErrorKind};
 
@@ -84,6 +84,23 @@ pub async fn damaged_owners(harness: &dyn Harness) -> Verdict {
     Verdict::Held
 }
 
+/// A damaged checkpoint hides no other partition's owner from those who list them.
+pub async fn damaged_listing(harness: &dyn Harness) -> Verdict {
+    let (store, owners) = (checkpoints!(harness), owners!(harness));
+    let generation = claim(&owners, "a").await;
+    super::kit::store(&store, generation, 100).await;
+    let claimed = owners.claim(&scope(), SECOND, "b").await;
+    let generation = claimed.expect("nothing is wrong with it");
+    if !harness.damage(&scope(), FIRST).await {
+        return Verdict::Skipped;
+    }
+    let listed = owners.ownerships(&scope()).await.expect("the others");
+    let second = listed.iter().find(|(partition, _)| *partition == SECOND);
+    let second = second.map(|(_, it)| (it.owner.as_deref(), it.generation));
+    assert_eq!(second, Some((Some("b"), generation)));
+    Verdict::Held
+}
+
 /// A store that cannot be reached says so, and is as before once it can be.
 pub async fn cut_off(harness: &dyn Harness) -> Verdict {
     let store = checkpoints!(harness);
@@ -106,12 +123,19 @@ pub async fn cut_off(harness: &dyn Harness) -> Verdict {
 pub async fn cut_off_owners(harness: &dyn Harness) -> Verdict {
     let store = owners!(harness);
     let generation = claim(&store, "a").await;
+    let held = ownership(&store).await.expect("it was claimed");
+    let nobody = ConsumerScope::new("ns.servicebus.windows.net", "eh1", "nobody's");
     let Some(guard) = harness.cut_off().await else {
         return Verdict::Skipped;
     };
     assert_unavailable(store.ownership(&scope(), FIRST).await);
     assert_unavailable(store.ownership(&scope(), SECOND).await);
     assert_unavailable(store.claim(&scope(), FIRST, "b").await);
+    assert_unavailable(store.ownerships(&scope()).await);
+    assert_unavailable(store.ownerships(&nobody).await);
+    assert_unavailable(store.claim_if(&scope(), FIRST, "b", Some(&held)).await);
+    assert_unavailable(store.claim_if(&scope(), SECOND, "b", None).await);
+    assert_unavailable(store.renew(&scope(), FIRST, &held).await);
     assert_unavailable(store.release(&scope(), FIRST, generation).await);
     drop(guard);
     assert_owned(harness, Some("a"), generation).await;

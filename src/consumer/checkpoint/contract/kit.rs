@@ -130,19 +130,42 @@ pub(super) async fn release(store: &dyn OwnershipStore, generation: u64) {
 
 /// Asserts who owns the first partition, as every handle tells it.
 pub(super) async fn assert_owned(harness: &dyn Harness, owner: Option<&str>, generation: u64) {
-    let expected = Ownership {
-        owner: owner.map(str::to_owned),
-        generation,
-    };
     for _ in 0..2 {
         let store = harness.owners().await.expect("handles as before");
-        let read = ownership(&store).await;
+        let read = ownership(&store).await.expect("it was claimed");
         assert_eq!(
-            read.as_ref(),
-            Some(&expected),
+            (read.owner.as_deref(), read.generation),
+            (owner, generation),
             "the owner as a handle reads it"
         );
     }
+}
+
+/// Claims the first partition, if nothing has changed.
+pub(super) async fn claim_if(
+    store: &dyn OwnershipStore,
+    owner: &str,
+    seen: Option<&Ownership>,
+) -> Option<Ownership> {
+    let claimed = store.claim_if(&scope(), FIRST, owner, seen).await;
+    let claimed = claimed.expect("nothing is wrong with it");
+    if let Some(claimed) = &claimed {
+        assert_eq!(claimed.owner.as_deref(), Some(owner));
+    }
+    claimed
+}
+
+/// Renews the first partition.
+pub(super) async fn renew(store: &dyn OwnershipStore, held: &Ownership) -> Option<Ownership> {
+    let renewed = store.renew(&scope(), FIRST, held).await;
+    let renewed = renewed.expect("nothing is wrong with it");
+    if let Some(renewed) = &renewed {
+        assert_eq!(
+            (&renewed.owner, renewed.generation),
+            (&held.owner, held.generation)
+        );
+    }
+    renewed
 }
 
 /// Who owns the first partition.

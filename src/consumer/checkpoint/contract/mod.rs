@@ -55,6 +55,7 @@ pub mod failing;
 pub mod fences;
 mod harness;
 mod kit;
+pub mod leases;
 pub mod owners;
 pub mod resets;
 mod run;

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::harness::Harness;
-use super::{cancelling, checkpoints, failing, fences, owners, resets};
+use super::{cancelling, checkpoints, failing, fences, leases, owners, resets};
 use crate::contract::{Checking, Report, Verdict, checks};
 
 checks! { Harness:
@@ -14,8 +14,10 @@ checks! { Harness:
     resets: back, away, before_the_first_checkpoint, no_position, apart;
     owners: nobody, rising, names, no_name, releases, releases_by_others, apart_by_partition,
         apart_by_scope, claims_at_once, shared_or_not;
-    cancelling: stores, fencing, resets, claims, releases, reads;
-    failing: damaged, damaged_apart, damaged_owners, cut_off, cut_off_owners;
+    leases: listing, seen_claims, seen_by_none, versions, ages, renewals, renewals_by_others,
+        apart, no_name, claims_at_once, renewals_at_once;
+    cancelling: stores, fencing, resets, claims, seen_claims, renewals, releases, reads;
+    failing: damaged, damaged_apart, damaged_owners, damaged_listing, cut_off, cut_off_owners;
 }
 
 /// Runs every check, each on a fresh harness.

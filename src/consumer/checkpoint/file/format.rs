@@ -24,6 +24,12 @@ pub(super) fn encode(record: &Record, place: &Place) -> String {
     if let Some(owner) = &record.owner {
         line("owner", &escaped(owner));
     }
+    if record.changes > 0 {
+        line("renewed", &record.changes);
+    }
+    if record.changed_at > 0 {
+        line("at", &record.changed_at);
+    }
     if let Some(checkpoint) = &record.checkpoint {
         line("sequence-number", &checkpoint.sequence_number);
         if let Some(offset) = &checkpoint.offset {
@@ -68,6 +74,8 @@ fn parse(body: &str) -> Option<Record> {
             "fence" => record.fence = value.parse().ok()?,
             "claimed" => record.claimed = value.parse().ok()?,
             "owner" => record.owner = Some(unescaped(value)?),
+            "renewed" => record.changes = value.parse().ok()?,
+            "at" => record.changed_at = value.parse().ok()?,
             "sequence-number" => sequence_number = Some(value.parse().ok()?),
             "offset" => offset = Some(unescaped(value)?),
             "of" | "crc32" => {}

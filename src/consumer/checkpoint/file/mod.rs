@@ -11,6 +11,8 @@
 //! fence 8
 //! claimed 8
 //! owner worker-2
+//! renewed 4
+//! at 1765432100000
 //! sequence-number 120
 //! offset 4294970808
 //! crc32 f3c90f1d
@@ -22,6 +24,9 @@
 //! middle holds up nobody; thawed, it finds its place taken. Whoever reads sees the
 //! whole record or the one before, whenever a process or the machine dies. A
 //! few versions before it stay, older ones and forgotten drafts are removed.
+//!
+//! The age of an ownership goes by the machine's time of day (`at`, in milliseconds
+//! since 1970): where that is set, ages jump until the next renewal.
 //!
 //! # A record that cannot be understood
 //! Every byte is checked. A file that was cut off, emptied, damaged or moved is

@@ -1,9 +1,12 @@
 //! Where a record's file is: names of any kind as names of files.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::consumer::checkpoint::record::Place;
+use crate::consumer::checkpoint::scope::ConsumerScope;
+use crate::partition::PartitionId;
 
 /// The longest name of a file that every file system takes is of 255 bytes.
 const MAX_NAME_BYTES: usize = 240;
@@ -17,12 +20,23 @@ const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
 /// Two places never have the same: `%` stands only before two digits, at the end
 /// of the parts of a name that is too long for one, and alone, for an empty name.
 pub(super) fn path_of(place: &Place) -> PathBuf {
+    scope_path_of(&place.scope).join(place.partition.to_string())
+}
+
+/// The partition of a folder's name; what is spelled in another way is none.
+pub(super) fn partition_of(name: &OsStr) -> Option<PartitionId> {
+    let name = name.to_str()?;
+    let partition = PartitionId::new(name.parse().ok()?);
+    (partition.to_string() == name).then_some(partition)
+}
+
+/// The path that the records of a scope are in.
+pub(super) fn scope_path_of(scope: &ConsumerScope) -> PathBuf {
     let mut path = PathBuf::new();
-    let scope = &place.scope;
     for name in [scope.namespace(), scope.hub(), scope.consumer_group()] {
         push(&mut path, name);
     }
-    path.join(place.partition.to_string())
+    path
 }
 
 fn push(path: &mut PathBuf, name: &str) {
@@ -97,8 +111,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::consumer::checkpoint::ConsumerScope;
-    use crate::partition::PartitionId;
 
     fn path(names: [&str; 3]) -> String {
         let scope = ConsumerScope::new(names[0], names[1], names[2]);

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::disk::{self, Draft};
 use super::format::{MAX_FILE_BYTES, decode, encode};
-use super::name::path_of;
+use super::name::{partition_of, path_of, scope_path_of};
 use super::versions::{Newest, Versions};
 use crate::consumer::checkpoint::record::{Change, Place, Record};
+use crate::consumer::checkpoint::scope::ConsumerScope;
 use crate::error::{Error, ErrorKind};
+use crate::partition::PartitionId;
 
 /// How often a change is tried while others change the same record: some seconds.
 const TRIES: u32 = 500;
@@ -24,6 +26,28 @@ pub(super) struct RecordFile {
     root: PathBuf,
     versions: Versions,
     place: Place,
+}
+
+/// The partitions that have a record, or had one being made.
+pub(super) fn partitions_of(root: &Path, scope: &ConsumerScope) -> Result<Vec<PartitionId>, Error> {
+    let folder = root.join(scope_path_of(scope));
+    let listed = fs::read_dir(&folder).and_then(|entries| {
+        entries
+            .map(|entry| Ok(partition_of(&entry?.file_name())))
+            .filter_map(Result::transpose)
+            .collect()
+    });
+    match listed {
+        // Without the directory nothing can be said of what is in it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::metadata(root).map(|_| Vec::new())
+        }
+        listed => listed,
+    }
+    .map_err(|error| {
+        let message = format!("{scope}: cannot list {}: {error}", folder.display());
+        Error::new(ErrorKind::StoreUnavailable, message).with_source(error)
+    })
 }
 
 enum Content {

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 use super::disk;
-use super::record_file::RecordFile;
+use super::record_file::{RecordFile, partitions_of};
 use crate::consumer::checkpoint::ownership::{Ownership, OwnershipStore};
-use crate::consumer::checkpoint::record::{Change, Place, Record};
+use crate::consumer::checkpoint::record::{Change, Millis, Place, Record, unless_lost};
 use crate::consumer::checkpoint::scope::ConsumerScope;
 use crate::consumer::checkpoint::store::{Checkpoint, CheckpointStore};
 use crate::error::{Error, ErrorKind};
@@ -123,6 +124,14 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
+/// The time of day, which all processes of the machine share.
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        since.as_millis().try_into().unwrap_or(Millis::MAX)
+    })
+}
+
 fn open(directory: &Path) -> Result<PathBuf, Error> {
     // The process may change its current directory later.
     let root = absolute(directory).and_then(|root| {
@@ -191,7 +200,29 @@ impl OwnershipStore for FileStore {
         scope: &ConsumerScope,
         partition: PartitionId,
     ) -> Result<Option<Ownership>, Error> {
-        Ok(self.record(scope, partition).await?.ownership())
+        Ok(self.record(scope, partition).await?.ownership(now()))
+    }
+
+    async fn ownerships(
+        &self,
+        scope: &ConsumerScope,
+    ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
+        let (root, scope) = (Arc::clone(&self.root), scope.clone());
+        blocking(move || {
+            let mut owned = Vec::new();
+            for partition in partitions_of(&root, &scope)? {
+                let record = RecordFile::new(&root, Place::new(&scope, partition)).read();
+                match record {
+                    Ok(record) => owned.extend(record.ownership(now()).map(|it| (partition, it))),
+                    Err(error) if *error.kind() == ErrorKind::CorruptCheckpoint => {
+                        tracing::debug!(%error, "a record is left out");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(owned)
+        })
+        .await
     }
 
     async fn claim(
@@ -200,10 +231,30 @@ impl OwnershipStore for FileStore {
         partition: PartitionId,
         owner: &str,
     ) -> Result<u64, Error> {
-        let claimed = self
-            .change(scope, partition, Change::Claim(owner.to_owned()))
-            .await?;
-        Ok(claimed.claimed)
+        let change = Change::Claim(owner.to_owned(), now());
+        Ok(self.change(scope, partition, change).await?.claimed)
+    }
+
+    async fn claim_if(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        owner: &str,
+        seen: Option<&Ownership>,
+    ) -> Result<Option<Ownership>, Error> {
+        let seen = seen.map(|seen| seen.version.clone());
+        let change = Change::ClaimIf(owner.to_owned(), seen, now());
+        unless_lost(self.change(scope, partition, change).await, now())
+    }
+
+    async fn renew(
+        &self,
+        scope: &ConsumerScope,
+        partition: PartitionId,
+        held: &Ownership,
+    ) -> Result<Option<Ownership>, Error> {
+        let change = Change::Renew(held.owner.clone(), held.generation, now());
+        unless_lost(self.change(scope, partition, change).await, now())
     }
 
     async fn release(
@@ -212,7 +263,7 @@ impl OwnershipStore for FileStore {
         partition: PartitionId,
         generation: u64,
     ) -> Result<(), Error> {
-        let change = Change::Release(generation);
+        let change = Change::Release(generation, now());
         self.change(scope, partition, change).await.map(drop)
     }
 }

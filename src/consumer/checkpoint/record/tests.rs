@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -24,33 +26,86 @@ fn used() -> Record {
         checkpoint: Some(at(100)),
         claimed: 6,
         owner: Some("b".to_owned()),
+        changes: 3,
+        changed_at: 20,
     }
 }
 
 #[test]
 fn a_claim_takes_the_next_generation_and_fences_nobody() {
-    let claimed = Record::default().after(Change::Claim("a".to_owned()));
+    let claimed = Record::default().after(Change::Claim("a".to_owned(), 30));
     let first = Record {
         claimed: 1,
         owner: Some("a".to_owned()),
+        changed_at: 30,
         ..Record::default()
     };
     assert_eq!(claimed.unwrap(), first);
 
-    let again = used().after(Change::Claim("b".to_owned())).unwrap();
+    let again = used().after(Change::Claim("b".to_owned(), 0)).unwrap();
     assert_eq!(
         again,
         Record {
             claimed: 7,
+            changes: 0,
+            changed_at: 0,
             ..used()
         }
     );
 }
 
 #[test]
+fn a_claim_of_what_was_seen_is_made_if_nothing_has_changed() {
+    let claim = |seen: Option<&str>| {
+        let seen = seen.map(str::to_owned);
+        used().after(Change::ClaimIf("c".to_owned(), seen, 30))
+    };
+    let claimed = Record {
+        claimed: 7,
+        owner: Some("c".to_owned()),
+        changes: 0,
+        changed_at: 30,
+        ..used()
+    };
+    assert_eq!(claim(Some("6.3")).unwrap(), claimed);
+    for seen in [None, Some("6.2"), Some("6.4"), Some("5.3"), Some("")] {
+        let lost = claim(seen);
+        assert_eq!(unless_lost(lost, 30).unwrap(), None, "{seen:?}");
+    }
+    let first = Record::default().after(Change::ClaimIf("c".to_owned(), None, 30));
+    assert_eq!(first.unwrap().claimed, 1);
+}
+
+#[test]
+fn a_renewal_keeps_the_generation_and_changes_the_version() {
+    let renewed = used().after(Change::Renew(Some("b".to_owned()), 6, 30));
+    let expected = Record {
+        changes: 4,
+        changed_at: 30,
+        ..used()
+    };
+    assert_eq!(renewed.unwrap(), expected);
+    let released = Record {
+        owner: None,
+        ..used()
+    };
+    for (record, owner, generation) in [
+        (used(), Some("a"), 6),
+        (used(), Some("b"), 5),
+        (used(), Some("b"), 7),
+        (used(), None, 6),
+        (released.clone(), Some("b"), 6),
+        (released, None, 6),
+    ] {
+        let lost = record.after(Change::Renew(owner.map(str::to_owned), generation, 30));
+        assert_eq!(unless_lost(lost, 30).unwrap(), None);
+    }
+}
+
+#[test]
 fn a_claim_comes_after_the_fence_too() {
     let fenced = Record { fence: 9, ..used() };
-    let claimed = fenced.after(Change::Claim("c".to_owned())).unwrap();
+    let claimed = fenced.after(Change::Claim("c".to_owned(), 0)).unwrap();
     assert_eq!(claimed.claimed, 10);
 }
 
@@ -66,7 +121,7 @@ fn the_last_generation_is_not_followed_by_the_first() {
             ..used()
         },
     ] {
-        let error = last.after(Change::Claim("c".to_owned())).unwrap_err();
+        let error = last.after(Change::Claim("c".to_owned(), 0)).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::CorruptCheckpoint);
         assert!(error.message().contains("no generation comes after"));
     }
@@ -74,25 +129,29 @@ fn the_last_generation_is_not_followed_by_the_first() {
         claimed: u64::MAX - 1,
         ..used()
     };
-    let claimed = last_but_one.after(Change::Claim("c".to_owned())).unwrap();
+    let claimed = last_but_one
+        .after(Change::Claim("c".to_owned(), 0))
+        .unwrap();
     assert_eq!(claimed.claimed, u64::MAX);
 }
 
 #[test]
 fn only_the_last_generation_gives_a_partition_up() {
-    let released = used().after(Change::Release(6)).unwrap();
-    assert_eq!(
-        released,
-        Record {
-            owner: None,
-            ..used()
-        }
-    );
+    let released = used().after(Change::Release(6, 30)).unwrap();
+    let expected = Record {
+        owner: None,
+        changes: 4,
+        changed_at: 30,
+        ..used()
+    };
+    assert_eq!(released, expected);
+    let again = expected.after(Change::Release(6, 40)).unwrap();
+    assert_eq!(again, expected, "nothing happens");
     for other in [0, 5, 7] {
-        assert_eq!(used().after(Change::Release(other)).unwrap(), used());
+        assert_eq!(used().after(Change::Release(other, 0)).unwrap(), used());
     }
     assert_eq!(
-        Record::default().after(Change::Release(0)).unwrap(),
+        Record::default().after(Change::Release(0, 0)).unwrap(),
         Record::default()
     );
 }
@@ -142,12 +201,12 @@ fn refusals_say_why() {
     let long = "x".repeat(MAX_TEXT_BYTES + 1);
     let table = [
         (
-            Change::Claim(String::new()),
+            Change::Claim(String::new(), 0),
             ErrorKind::InvalidOptions,
             "no name",
         ),
         (
-            Change::Claim(long.clone()),
+            Change::Claim(long.clone(), 0),
             ErrorKind::InvalidOptions,
             "1025 bytes exceeds 1024",
         ),
@@ -210,7 +269,7 @@ fn refusals_say_why() {
 #[test]
 fn the_longest_texts_are_taken() {
     let long = "x".repeat(MAX_TEXT_BYTES);
-    used().after(Change::Claim(long.clone())).unwrap();
+    used().after(Change::Claim(long.clone(), 0)).unwrap();
     used().after(Change::Store(5, with_offset(&long))).unwrap();
     used()
         .after(Change::Store(
@@ -231,17 +290,20 @@ fn nobody_owns_what_was_never_claimed() {
         owner: None,
         ..used()
     };
-    assert_eq!(unclaimed.ownership(), None);
-    let owned = Ownership {
+    assert_eq!(unclaimed.ownership(50), None);
+    let owned = |age| Ownership {
         owner: Some("b".to_owned()),
         generation: 6,
+        version: "6.3".to_owned(),
+        age: Duration::from_millis(age),
     };
-    assert_eq!(used().ownership(), Some(owned));
+    assert_eq!(used().ownership(50), Some(owned(30)));
+    assert_eq!(used().ownership(19), Some(owned(0)), "the clock went back");
     let first = Record {
         claimed: 1,
         ..used()
     };
-    assert_eq!(first.ownership().unwrap().generation, 1);
+    assert_eq!(first.ownership(50).unwrap().generation, 1);
 }
 
 #[test]
@@ -286,8 +348,12 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
 fn change() -> impl Strategy<Value = Change> {
     let generation = || prop_oneof![20 => 0..8_u64, 1 => Just(u64::MAX)];
     prop_oneof![
-        "[ab]{0,2}".prop_map(Change::Claim),
-        generation().prop_map(Change::Release),
+        ("[ab]{0,2}", 0..9_u64).prop_map(|(owner, now)| Change::Claim(owner, now)),
+        ("[ab]{0,2}", proptest::option::of("[1-4]\\.[0-2]"), 0..9_u64)
+            .prop_map(|(owner, seen, now)| Change::ClaimIf(owner, seen, now)),
+        (proptest::option::of("[ab]{1,2}"), generation(), 0..9_u64)
+            .prop_map(|(owner, by, now)| Change::Renew(owner, by, now)),
+        (generation(), 0..9_u64).prop_map(|(by, now)| Change::Release(by, now)),
         generation().prop_map(Change::Fence),
         (generation(), checkpoint()).prop_map(|(by, to)| Change::Store(by, to)),
         (generation(), proptest::option::of(checkpoint()))
@@ -299,19 +365,26 @@ proptest! {
     #[test]
     fn generations_rise_and_checkpoints_go_on_whatever_is_asked(changes in vec(change(), 0..40)) {
         let mut record = Record::default();
+        let mut versions = HashSet::from([None]);
         for change in changes {
             let Ok(after) = record.after(change.clone()) else {
                 continue;
             };
             prop_assert!(after.check().is_ok());
             prop_assert!(after.fence >= record.fence);
-            let claims = u64::from(matches!(change, Change::Claim(_)));
+            let claims = u64::from(matches!(change, Change::Claim(..) | Change::ClaimIf(..)));
             prop_assert!(after.claimed >= record.claimed + claims);
             prop_assert!(claims == 0 || after.claimed > record.fence);
             let writer = match change {
                 Change::Store(by, _) | Change::Reset(by, _) | Change::Fence(by) => Some(by),
-                Change::Claim(_) | Change::Release(_) => None,
+                Change::Claim(..)
+                | Change::ClaimIf(..)
+                | Change::Renew(..)
+                | Change::Release(..) => None,
             };
+            let is_new = versions.insert(after.version());
+            let is_owners = after.owner != record.owner || after.changes != record.changes;
+            prop_assert_eq!(is_new, writer.is_none() && (claims == 1 || is_owners));
             prop_assert_eq!(after.fence, writer.unwrap_or(record.fence));
             if writer.is_none() {
                 prop_assert_eq!(&after.checkpoint, &record.checkpoint);
@@ -336,6 +409,9 @@ proptest! {
             let refused = used().after(change).unwrap_err();
             prop_assert_eq!(refused.kind(), &ErrorKind::Fenced);
         }
-        prop_assert_eq!(used().after(Change::Release(by)).unwrap(), used());
+        prop_assert_eq!(used().after(Change::Release(by, 0)).unwrap(), used());
+        let renewed = used().after(Change::Renew(Some("b".to_owned()), by, 0));
+        let renewed = renewed.unwrap_err();
+        prop_assert_eq!(renewed.kind(), &ErrorKind::Fenced);
     }
 }

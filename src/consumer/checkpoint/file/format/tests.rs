@@ -18,6 +18,8 @@ fn full() -> Record {
         }),
         claimed: 9,
         owner: Some("worker 2".to_owned()),
+        changes: 4,
+        changed_at: 1_765_432_100_000,
     }
 }
 
@@ -39,6 +41,8 @@ fn a_person_can_read_it() {
                 fence 8\n\
                 claimed 9\n\
                 owner worker%202\n\
+                renewed 4\n\
+                at 1765432100000\n\
                 sequence-number 120\n\
                 offset 4294970808\n";
     assert_eq!(encode(&full(), &place()), summed(body));
@@ -83,6 +87,14 @@ fn what_a_person_changed_is_refused_even_with_the_right_checksum() {
             "not those of a record",
         ),
         ("claimed 9", "claimed 0", "never claimed"),
+        ("renewed 4", "renewed 04", "not as they are written"),
+        ("renewed 4", "renewed 0", "not as they are written"),
+        ("at 1765432100000", "at noon", "not those of a record"),
+        (
+            "claimed 9\nowner worker%202",
+            "claimed 0",
+            "renewed but never claimed",
+        ),
         ("worker%202", "worker 2", "not as they are written"),
         ("worker%202", "%77orker%202", "not as they are written"),
         ("worker%202", "%2", "not those of a record"),
@@ -121,13 +133,14 @@ proptest! {
         fence in any::<u64>(),
         claimed in 1..=u64::MAX,
         owner in proptest::option::of(".{1,40}"),
+        (changes, changed_at) in any::<(u64, u64)>(),
         checkpoint in proptest::option::of((0..=i64::MAX, proptest::option::of(".{1,40}"))),
     ) {
         let checkpoint = checkpoint.map(|(sequence_number, offset)| Checkpoint {
             sequence_number,
             offset,
         });
-        let record = Record { fence, checkpoint, claimed, owner };
+        let record = Record { fence, checkpoint, claimed, owner, changes, changed_at };
         let text = encode(&record, &place());
         prop_assert!(text.len() <= MAX_FILE_BYTES);
         prop_assert_eq!(decode(text.as_bytes(), &place()), Ok(record));
