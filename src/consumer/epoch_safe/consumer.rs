@@ -195,6 +195,14 @@ impl EpochSafeConsumer {
         Partitions::new(shared, pumps)
     }
 
+    /// What closes it while its stream is read elsewhere.
+    pub(in crate::consumer) fn closer(&self) -> Closer {
+        Closer {
+            shared: Arc::clone(&self.shared),
+            pumps: Arc::clone(&self.pumps),
+        }
+    }
+
     /// Stops, writes what was acknowledged as checkpoints, gives the partitions up
     /// and waits until the service has let go of them: in this order.
     ///
@@ -206,6 +214,19 @@ impl EpochSafeConsumer {
     /// # Cancel safety
     /// Dropping the future closes without waiting; a checkpoint may be missing.
     pub async fn close(self) -> Result<(), Error> {
+        close(&self.shared, &self.pumps).await
+    }
+}
+
+/// Closes a consumer whose stream is somebody else's.
+pub(in crate::consumer) struct Closer {
+    shared: Arc<Shared>,
+    pumps: Arc<Pumps>,
+}
+
+impl Closer {
+    /// As [`EpochSafeConsumer::close`].
+    pub(in crate::consumer) async fn close(self) -> Result<(), Error> {
         close(&self.shared, &self.pumps).await
     }
 }

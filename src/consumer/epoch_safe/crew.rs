@@ -39,6 +39,7 @@ impl Crew {
             consumer_group: self.options.consumer_group.clone(),
             name: self.options.name.clone(),
             policy: self.options.policy,
+            claim: self.options.claim,
             missing: self.options.missing_position,
             records: Records {
                 stores: self.stores.clone(),

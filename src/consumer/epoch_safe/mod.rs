@@ -79,7 +79,9 @@
 //!
 //! # When not to use it
 //! To share partitions among processes: each partition read here is read by one
-//! process, and which one is for the operator to say, by level.
+//! process, and which one is for the operator to say, by level. An
+//! [`EventProcessor`](super::processor::EventProcessor) shares them, with a consumer of
+//! this kind for each partition that it owns.
 
 mod buffer;
 mod checkpointer;
@@ -109,10 +111,12 @@ mod start;
 mod state;
 mod yielding;
 
+pub(in crate::consumer) use consumer::Closer;
 pub use consumer::EpochSafeConsumer;
 pub use handle::ConsumerHandle;
 pub use options::EpochSafeConsumerOptions;
 pub use policy::EpochPolicy;
+pub(in crate::consumer) use records::Stores;
 pub use snapshot::{ConsumerSnapshot, PartitionSnapshot, PartitionState};
 pub use split::{PartitionEvents, Partitions};
 pub use start::MissingPosition;

@@ -13,7 +13,7 @@ use super::pump::Pump;
 use super::records::Standing;
 use super::start::{self, after};
 use super::state::{Event, History};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, OwnershipLostReason};
 use crate::sync::lock;
 use crate::transport::{PartitionProperties, ReceiverOptions, StartPosition, TransportReceiver};
 
@@ -40,15 +40,20 @@ impl Pump {
     }
 
     pub(super) async fn open(&mut self, history: History) -> Result<Event, Error> {
-        if history.owned {
+        if history.owned || self.claim.is_some() {
             self.check_standing().await?;
+        }
+        if history.owned {
             lock(&self.lane.facts).reopened += 1;
         }
         let mut position = self.locate().await?;
         let receiver = if history.level.is_none() || self.life.generation.is_some() {
             self.attach(history, &position).await?
         } else {
-            let claimed_before = self.records.last_claim().await?;
+            let claimed_before = match self.claim {
+                Some(claimed) => claimed,
+                None => self.records.last_claim().await?,
+            };
             let mut receiver = self.attach(history, &position).await?;
             self.own(&mut receiver, claimed_before).await?;
             if self.fence().await? {
@@ -93,10 +98,19 @@ impl Pump {
     /// Reads the ownership record again: the receiver that is about to be opened
     /// would displace whoever came in between.
     async fn check_standing(&mut self) -> Result<(), Error> {
-        if let Some(generation) = self.life.generation
-            && self.records.standing(generation).await? == Standing::Vacant
-        {
-            self.disown();
+        let Some(generation) = self.life.generation.or(self.claim) else {
+            return Ok(());
+        };
+        match (self.records.standing(generation).await?, self.claim) {
+            (Standing::Ours, _) => {}
+            (Standing::Vacant, None) => self.disown(),
+            // Who claimed it must know before anything is read again.
+            (Standing::Vacant, Some(_)) => {
+                return Err(Error::new(
+                    ErrorKind::OwnershipLost(OwnershipLostReason::Revoked),
+                    "a later owner has released the partition",
+                ));
+            }
         }
         Ok(())
     }
@@ -145,6 +159,11 @@ impl Pump {
     /// service's word may still be on its way.
     async fn own(&mut self, receiver: &mut Receiver, claimed_before: u64) -> Result<(), Error> {
         ended(receiver)?;
+        if let Some(generation) = self.claim {
+            // The fence refuses it if there is a later one.
+            self.life.claimed = Some(generation);
+            return Ok(());
+        }
         let generation = self.records.claim().await?;
         self.life.claimed = Some(generation);
         let others_claimed = generation > claimed_before.saturating_add(1);

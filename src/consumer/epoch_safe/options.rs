@@ -20,14 +20,14 @@ const MAX_NAME_CHARS: usize = 64;
 /// Options of an [`EpochSafeConsumer`](super::EpochSafeConsumer).
 #[derive(Debug, Clone)]
 pub struct EpochSafeConsumerOptions {
-    pub(super) consumer_group: String,
+    pub(in crate::consumer) consumer_group: String,
     partitions: Option<Vec<PartitionId>>,
     position: StartPosition,
     positions: BTreeMap<PartitionId, StartPosition>,
     pub(super) missing_position: MissingPosition,
     pub(super) policy: EpochPolicy,
     prefetch_events: NonZeroU32,
-    prefetch_bytes: NonZeroUsize,
+    pub(in crate::consumer) prefetch_bytes: NonZeroUsize,
     max_unacknowledged: NonZeroU32,
     pub(super) name: String,
     stores: Option<(Arc<dyn CheckpointStore>, Arc<dyn OwnershipStore>)>,
@@ -35,6 +35,8 @@ pub struct EpochSafeConsumerOptions {
     pub(crate) namespace: Option<String>,
     pub(super) liveness_timeout: Duration,
     pub(super) discovery_interval: Duration,
+    /// The generation that the one partition was claimed with already.
+    pub(super) claim: Option<u64>,
 }
 
 impl Default for EpochSafeConsumerOptions {
@@ -55,6 +57,7 @@ impl Default for EpochSafeConsumerOptions {
             namespace: None,
             liveness_timeout: Duration::from_secs(60),
             discovery_interval: Duration::from_secs(10),
+            claim: None,
         }
     }
 }
@@ -227,13 +230,24 @@ impl EpochSafeConsumerOptions {
         self
     }
 
+    /// For the one partition that is named, which somebody else has claimed, keeps and
+    /// releases under the name and the generation: it is not claimed again.
+    pub(in crate::consumer) fn with_claim(mut self, generation: u64) -> Self {
+        self.claim = Some(generation);
+        self
+    }
+
+    pub(in crate::consumer) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where a partition starts that the hub had when the consumer was opened.
-    pub(super) fn position_of(&self, partition: PartitionId) -> &StartPosition {
+    pub(in crate::consumer) fn position_of(&self, partition: PartitionId) -> &StartPosition {
         self.positions.get(&partition).unwrap_or(&self.position)
     }
 
     /// Whether it reads what is added to the hub, too.
-    pub(super) fn reads_all(&self) -> bool {
+    pub(in crate::consumer) fn reads_all(&self) -> bool {
         self.partitions.is_none()
     }
 
@@ -244,7 +258,7 @@ impl EpochSafeConsumerOptions {
     }
 
     /// The stores, with the names that they keep a hub's records under.
-    pub(super) fn stores_for(&self, hub: &str) -> Result<Option<Stores>, Error> {
+    pub(in crate::consumer) fn stores_for(&self, hub: &str) -> Result<Option<Stores>, Error> {
         let Some((checkpoints, owners)) = &self.stores else {
             return Ok(None);
         };
@@ -276,7 +290,10 @@ impl EpochSafeConsumerOptions {
 
     /// The partitions to read of those that the hub has; checks the other
     /// options too.
-    pub(super) fn resolve(&self, existing: &[PartitionId]) -> Result<Vec<PartitionId>, Error> {
+    pub(in crate::consumer) fn resolve(
+        &self,
+        existing: &[PartitionId],
+    ) -> Result<Vec<PartitionId>, Error> {
         self.policy.validate()?;
         let chars = self.name.chars().count();
         if chars > MAX_NAME_CHARS {

@@ -37,6 +37,8 @@ pub(super) struct Pump {
     pub(super) consumer_group: String,
     pub(super) name: String,
     pub(super) policy: EpochPolicy,
+    /// The generation that somebody has claimed for it, and will release.
+    pub(super) claim: Option<u64>,
     pub(super) missing: MissingPosition,
     pub(super) records: Records,
     pub(super) buffer: Arc<Buffer>,
@@ -93,8 +95,10 @@ impl Pump {
             None => Ok(()),
         };
         let released = match self.life.claimed {
-            Some(generation) => self.records.release(generation).await,
-            None => Ok(()),
+            Some(generation) if self.claim != Some(generation) => {
+                self.records.release(generation).await
+            }
+            _ => Ok(()),
         };
         closed.and(released)
     }

@@ -7,20 +7,22 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::generation;
-use crate::consumer::checkpoint::{Checkpoint, CheckpointStore, ConsumerScope, OwnershipStore};
+use crate::consumer::checkpoint::{
+    Checkpoint, CheckpointStore, ConsumerScope, Ownership, OwnershipStore,
+};
 use crate::error::{Error, ErrorKind, OwnershipLostReason};
 use crate::partition::PartitionId;
 
 /// The stores, for all partitions.
 #[derive(Debug, Clone)]
-pub(super) struct Stores {
-    pub(super) checkpoints: Arc<dyn CheckpointStore>,
-    pub(super) owners: Arc<dyn OwnershipStore>,
-    pub(super) scope: ConsumerScope,
+pub(in crate::consumer) struct Stores {
+    pub(in crate::consumer) checkpoints: Arc<dyn CheckpointStore>,
+    pub(in crate::consumer) owners: Arc<dyn OwnershipStore>,
+    pub(in crate::consumer) scope: ConsumerScope,
     /// What an owner is called.
-    pub(super) owner: Arc<str>,
+    pub(in crate::consumer) owner: Arc<str>,
     /// A call that takes longer has failed.
-    pub(super) timeout: Duration,
+    pub(in crate::consumer) timeout: Duration,
 }
 
 /// The records of one partition; without stores they count this process only.
@@ -77,6 +79,10 @@ impl Records {
                 Some(owner) => Err(revoked(self.partition, &owner, record.generation)),
                 None => Ok(Standing::Vacant),
             },
+            // Claimed by those who raise no generation.
+            Some(Ownership {
+                owner: Some(owner), ..
+            }) if *owner != *stores.owner => Err(revoked(self.partition, &owner, generation)),
             _ => Ok(Standing::Ours),
         }
     }
@@ -155,7 +161,7 @@ impl Records {
 
 impl Stores {
     /// Waits for a store, but not for ever, and survives its panic.
-    async fn bounded<T>(
+    pub(in crate::consumer) async fn bounded<T>(
         &self,
         what: &str,
         call: impl Future<Output = Result<T, Error>>,
