@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::connection_string::ConnectionString;
 use crate::consumer::epoch_safe::{EpochSafeConsumer, EpochSafeConsumerOptions};
+use crate::consumer::processor::{EventProcessor, EventProcessorOptions};
 use crate::credential::TokenCredential;
 use crate::error::{Error, ErrorKind};
 use crate::partition::PartitionId;
@@ -192,6 +193,24 @@ impl EventHub {
         let host = || self.connection.host().to_owned();
         options.namespace.get_or_insert_with(host);
         EpochSafeConsumer::open(Arc::new(self.consumer()), options).await
+    }
+
+    /// A processor, which shares the hub's partitions with other processes: see
+    /// [`EventProcessor::start`]. The store keeps its records under the host that this
+    /// hub is connected to, unless the options name another namespace.
+    ///
+    /// # Errors
+    /// As [`EventProcessor::start`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future starts nothing.
+    pub async fn event_processor(
+        &self,
+        mut options: EventProcessorOptions,
+    ) -> Result<EventProcessor, Error> {
+        let host = || self.connection.host().to_owned();
+        options.consumer.namespace.get_or_insert_with(host);
+        EventProcessor::start(Arc::new(self.consumer()), options).await
     }
 
     /// A buffered producer: see [`BufferedProducer::open`]. For one behind a

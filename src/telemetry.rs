@@ -5,8 +5,9 @@
 //! subscriber. Without either, the `snapshot()` of
 //! [`BufferedProducer`](crate::producer::buffered::BufferedProducer::snapshot),
 //! [`RateLimiter`](crate::producer::rate_limited::RateLimiter::snapshot),
-//! [`ThrottleGate`](crate::producer::ThrottleGate::snapshot) and
-//! [`EpochSafeConsumer`](crate::consumer::epoch_safe::ConsumerHandle::snapshot) tells
+//! [`ThrottleGate`](crate::producer::ThrottleGate::snapshot),
+//! [`EpochSafeConsumer`](crate::consumer::epoch_safe::ConsumerHandle::snapshot) and
+//! [`EventProcessor`](crate::consumer::processor::EventProcessor::snapshot) tells
 //! the same.
 //!
 //! **Install the recorder first**: a producer and a limiter look up their metrics
@@ -86,6 +87,21 @@
 //! The gauges are set when events come, when a partition is opened or fails, and
 //! twice in each liveness time-out.
 //!
+//! Those of an event processor have the labels hub and consumer group, and:
+//!
+//! | name | kind, unit | what | labels |
+//! |---|---|---|---|
+//! | [`OWNED_PARTITIONS`] | gauge, {partition} | partitions that this process owns | |
+//! | [`UNOWNED_PARTITIONS`] | gauge, {partition} | partitions of the hub without an owner that is heard of, after a cycle | |
+//! | [`CLAIMS`] | counter, {claim} | partitions claimed | from whom |
+//! | [`LOST_RACES`] | counter, {claim} | claims that others were faster at | |
+//! | [`LOSSES`] | counter, {loss} | partitions that others took or that could not be renewed in time | by what |
+//! | [`LATE_RENEWALS`] | counter, {renewal} | renewals more than a third of the expiry after the one before | |
+//! | [`UNOWNED_TIME`] | histogram, s | how long a partition that was claimed had been without an owner | |
+//! | [`STORE_ERRORS`] | counter, {call} | calls of the store that failed | operation, error |
+//!
+//! The gauges are set in each cycle, and when a partition goes.
+//!
 //! Those of
 //! [`process_concurrently`](crate::consumer::EventStream::process_concurrently)
 //! have the label system. The first is of the semantic conventions, too:
@@ -107,11 +123,13 @@
 //! | [`DESTINATION_NAME`] | the hub |
 //! | [`DESTINATION_PARTITION_ID`] | the partition, a decimal number |
 //! | [`CONSUMER_GROUP_NAME`] | the consumer group |
-//! | [`OPERATION_NAME`] | `send`, `receive`, `checkpoint` or `process` |
+//! | [`OPERATION_NAME`] | `send`, `receive`, `checkpoint` or `process`; of a processor's store `list`, `claim`, `renew` or `release` |
 //! | [`OPERATION_TYPE`] | `send` or `settle` |
 //! | [`ERROR_TYPE`] | the [`ErrorKind`], such as `timeout`; absent where an attempt was accepted; of handlers `handler_failed`, `panicked` or `fenced`, absent where the event was acknowledged |
 //! | [`NAME`] | the name of the producer or the limiter, `default` unless it was given one |
 //! | [`CLOSED_BY`] | `full`, `linger`, `pressure`, `flush` or `close` |
+//! | [`CLAIMED_FROM`] | `unowned`, `expired` or `stolen` |
+//! | [`LOST_BY`] | `stolen` or `lapsed` |
 //! | [`OUTCOME`] | `delivered`, `rejected`, `failed`, `expired`, `unknown`, `dropped` or `returned` |
 //!
 //! # Spans and events
@@ -160,6 +178,22 @@ pub const THEFTS: &str = "eventhubs_flow.consumer.thefts";
 pub const REFUSALS: &str = "eventhubs_flow.consumer.refusals";
 /// Other faults of opening and receiving.
 pub const INTERRUPTIONS: &str = "eventhubs_flow.consumer.interruptions";
+/// Partitions that a process owns.
+pub const OWNED_PARTITIONS: &str = "eventhubs_flow.processor.owned_partitions";
+/// Partitions of a hub without an owner that is heard of.
+pub const UNOWNED_PARTITIONS: &str = "eventhubs_flow.processor.unowned_partitions";
+/// Partitions claimed.
+pub const CLAIMS: &str = "eventhubs_flow.processor.claims";
+/// Claims that others were faster at.
+pub const LOST_RACES: &str = "eventhubs_flow.processor.lost_races";
+/// Partitions that others took or that could not be renewed in time.
+pub const LOSSES: &str = "eventhubs_flow.processor.losses";
+/// Renewals that came late.
+pub const LATE_RENEWALS: &str = "eventhubs_flow.processor.late_renewals";
+/// How long partitions were without an owner, in seconds.
+pub const UNOWNED_TIME: &str = "eventhubs_flow.processor.unowned";
+/// Calls of a processor's store that failed.
+pub const STORE_ERRORS: &str = "eventhubs_flow.processor.store_errors";
 /// Room taken in a buffer, in events.
 pub const BUFFER_EVENTS: &str = "eventhubs_flow.buffer.events";
 /// Room taken in a buffer, in bytes.
@@ -229,6 +263,10 @@ pub const ERROR_TYPE: &str = "error.type";
 pub const NAME: &str = "eventhubs_flow.name";
 /// The label with what closed a batch.
 pub const CLOSED_BY: &str = "eventhubs_flow.closed_by";
+/// The label with whom a partition was claimed from.
+pub const CLAIMED_FROM: &str = "eventhubs_flow.claimed_from";
+/// The label with how a partition was lost.
+pub const LOST_BY: &str = "eventhubs_flow.lost_by";
 /// The label with what became of events.
 pub const OUTCOME: &str = "eventhubs_flow.outcome";
 
@@ -426,6 +464,28 @@ pub(crate) fn describe_consumer() {
         Unit::Count,
         "Other faults of opening and receiving"
     );
+}
+
+/// Tells the recorder units and meanings of a processor's metrics.
+pub(crate) fn describe_processor() {
+    use metrics::describe_histogram as histogram;
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    gauge!(OWNED_PARTITIONS, Unit::Count, "Partitions owned");
+    gauge!(
+        UNOWNED_PARTITIONS,
+        Unit::Count,
+        "Partitions of the hub without an owner"
+    );
+    counter!(CLAIMS, Unit::Count, "Partitions claimed");
+    counter!(LOST_RACES, Unit::Count, "Claims that others were faster at");
+    counter!(LOSSES, Unit::Count, "Partitions lost");
+    counter!(LATE_RENEWALS, Unit::Count, "Renewals that came late");
+    histogram!(
+        UNOWNED_TIME,
+        Unit::Seconds,
+        "How long claimed partitions were without an owner"
+    );
+    counter!(STORE_ERRORS, Unit::Count, "Calls of the store that failed");
 }
 
 /// Tells the recorder units and meanings of the metrics of handlers.

@@ -3,5 +3,6 @@
 pub mod checkpoint;
 pub mod epoch_safe;
 mod event_stream;
+pub mod processor;
 
 pub use event_stream::EventStream;
