@@ -190,9 +190,15 @@ impl Driver {
             %partition,
             generation = held.generation,
             ?from,
-            before = claim.seen.and_then(|seen| seen.owner),
+            before = claim.seen.as_ref().and_then(|seen| seen.owner.as_deref()),
             "partition claimed"
         );
+        // One who has released it may have waited for another, who reads it still.
+        let may_be_read = match from {
+            From::Owner => true,
+            From::Nobody(_) => claim.seen.is_some(),
+            From::Expired(_) => false,
+        };
         let hold = Hold::new(held.generation, asked);
         let leave = Arc::clone(&hold.leave);
         self.core
@@ -202,7 +208,7 @@ impl Driver {
             held,
             asked,
             leave,
-            is_stolen: from == From::Owner,
+            may_be_read,
         };
         let task = own(Arc::clone(&self.core), claimed, self.ready.clone());
         self.tasks.spawn(task);

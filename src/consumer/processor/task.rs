@@ -30,8 +30,8 @@ pub(super) struct Claimed {
     pub(super) asked: Instant,
     /// Told to give it up.
     pub(super) leave: Arc<Notify>,
-    /// Whether another had it, and reads it still.
-    pub(super) is_stolen: bool,
+    /// Whether another that had it may read it still.
+    pub(super) may_be_read: bool,
 }
 
 /// Why it is owned no more.
@@ -58,7 +58,7 @@ pub(super) async fn own(core: Arc<Core>, claimed: Claimed, ready: mpsc::Sender<O
         held,
         asked,
         leave,
-        is_stolen,
+        may_be_read,
     } = claimed;
     let generation = held.generation;
     // Told when all is over, however this ends.
@@ -77,7 +77,13 @@ pub(super) async fn own(core: Arc<Core>, claimed: Claimed, ready: mpsc::Sender<O
     let opening = async {
         let is_over = is_over.clone();
         open(
-            &core, partition, generation, is_stolen, &lease, is_over, ready,
+            &core,
+            partition,
+            generation,
+            may_be_read,
+            &lease,
+            is_over,
+            ready,
         )
         .await
     };
@@ -190,12 +196,12 @@ async fn open(
     core: &Core,
     partition: PartitionId,
     generation: u64,
-    is_stolen: bool,
+    may_be_read: bool,
     lease: &Arc<Lease>,
     over: watch::Receiver<()>,
     ready: mpsc::Sender<OwnedPartition>,
 ) -> Reading {
-    if is_stolen {
+    if may_be_read {
         core.is_now(partition, OwnershipState::Waiting);
         courtesy::until_free(core, partition).await;
         core.is_now(partition, OwnershipState::Opening);
