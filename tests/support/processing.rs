@@ -46,6 +46,8 @@ pub(crate) enum Answer {
     IsLost,
     /// Takes so long, and then does it.
     Late(Duration),
+    /// Does it, and tells so long after.
+    Slow(Duration),
     Never,
 }
 
@@ -94,6 +96,11 @@ impl Way {
             Answer::Late(wait) => {
                 tokio::time::sleep(wait).await;
                 work.await
+            }
+            Answer::Slow(wait) => {
+                let done = work.await;
+                tokio::time::sleep(wait).await;
+                done
             }
             Answer::Never => pending().await,
         }

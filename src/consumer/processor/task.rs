@@ -61,7 +61,9 @@ pub(super) async fn own(core: Arc<Core>, claimed: Claimed, ready: mpsc::Sender<O
         may_be_read,
     } = claimed;
     let generation = held.generation;
-    // Told when all is over, however this ends.
+    // Told when all is over, however this ends; and the processor's stream does not end
+    // before that.
+    let taking = ready.clone();
     let (over, is_over) = watch::channel(());
     let lease = Arc::new(Lease::new(asked, core.options.lease()));
     let _hold = Forgetting(Arc::clone(&core), partition);
@@ -83,7 +85,7 @@ pub(super) async fn own(core: Arc<Core>, claimed: Claimed, ready: mpsc::Sender<O
             may_be_read,
             &lease,
             is_over,
-            ready,
+            taking,
         )
         .await
     };
@@ -124,7 +126,7 @@ pub(super) async fn own(core: Arc<Core>, claimed: Claimed, ready: mpsc::Sender<O
             }
         }
     }
-    drop(over);
+    drop((over, ready));
 }
 
 /// Reads nothing more, lets whoever reads the partition come to an end, and closes it:
