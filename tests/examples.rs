@@ -243,3 +243,26 @@ fn fencing_shows_a_zombie_whose_late_writes_are_refused() {
     fencing.wait_for("nothing more is yielded", 1);
     fencing.wait_for("Its late side effects: 1 refused, 0 taken.", 1);
 }
+
+#[test]
+fn processor_moves_partitions_between_terminals() {
+    let mut first = Example::start("processor", &[("EMULATOR_PORT", "0")]);
+    let port = first.port_after("Hosting an Event Hubs emulator on port ");
+    first.wait_for("0: ME | 1: ME | 2: ME | 3: ME", 1);
+    let mut second = Example::start("processor", &[("EMULATOR_PORT", &port)]);
+    second.wait_for("Joined the Event Hubs emulator", 1);
+    // Two each, whichever they are.
+    first.wait_for("2 lost)", 1);
+    second.wait_for("0 claimed, 2 taken from others, 0 lost)", 1);
+    assert!(second.interrupt().success());
+    second.wait_for("Handed over. Handled ", 1);
+    first.wait_for("0: ME | 1: ME | 2: ME | 3: ME", 2);
+
+    // One that is killed is waited for until it has expired.
+    let mut third = Example::start("processor", &[("EMULATOR_PORT", &port)]);
+    third.wait_for("2 taken from others", 1);
+    third.kill();
+    first.wait_for("0: ME | 1: ME | 2: ME | 3: ME", 3);
+    assert!(first.interrupt().success());
+    first.wait_for("Handed over. Handled ", 1);
+}
