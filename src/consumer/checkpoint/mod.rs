@@ -18,6 +18,10 @@
 //! A checkpoint never goes back. [`reset`](CheckpointStore::reset) is the only way:
 //! a deliberate rewind, or a hub that was created anew.
 //!
+//! Owners that share the partitions of a hub for a while each, as an
+//! [`EventProcessor`](super::processor::EventProcessor) does, list, claim by what they saw,
+//! and renew through [`OwnershipStore`], too.
+//!
 //! [`MemoryStore`] is for tests and for one process, [`FileStore`] for the processes
 //! of one machine. A store of your own is tested by the checks of `contract`, under
 //! the feature of that name.
