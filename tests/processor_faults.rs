@@ -223,7 +223,8 @@ async fn live(seed: u64) -> ProcessorCounts {
     let (hub, store) = (MemoryHub::new(partitions), MemoryStore::new());
     let log = SharedLog::default();
     let mut processes = Vec::new();
-    for number in 0..random.lock().unwrap().usize(1..=4) {
+    let count = random.lock().unwrap().usize(1..=4);
+    for number in 0..count {
         processes.push(Process::start(number, &hub, &store, &log, same).await);
     }
     let sending = Sending::start(&hub, partitions, Duration::from_secs(3));

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp_support::{HUB, batch, connect, partition};
 use child::{Child, say};
@@ -27,6 +27,7 @@ use eventhubs_flow::{EventData, EventHub, PartitionId};
 use support::nonzero;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const NAME: &str = "three_processes_share_eight_partitions_one_is_killed_one_stops_one_comes";
 const PARTITIONS: u32 = 8;

@@ -269,7 +269,11 @@ async fn handlers_come_to_an_end_before_another_process_reads_on() {
     // It looks for what is free all the while that the first one comes to its end.
     let (second, working_too) = process("second").await;
     sleep(Duration::from_secs(30)).await;
+    let owners = counts(&store).await;
     first.stop();
+    sleep(Duration::from_secs(1)).await;
+    assert!(!working.is_finished(), "handlers are at work");
+    assert_eq!(counts(&store).await, owners, "and so it is its own");
     let report = working.await.unwrap();
     assert_eq!(
         report.failed + report.fenced + report.aborted + report.lost,
