@@ -68,22 +68,27 @@ impl Reader {
     /// # Errors
     /// If an event is not read.
     pub(crate) async fn read(self, load: &Load) -> Result<Usage, Failure> {
-        self.read_once(load).await?;
-        let usage = self.read_once(load).await?;
+        self.read_once(load.clone()).await?;
+        let usage = self.read_once(load.clone()).await?;
         Ok(Usage {
             warm_up: load.events,
             ..usage
         })
     }
 
-    async fn read_once(self, load: &Load) -> Result<Usage, Failure> {
-        match self {
-            Self::Consumer => flow::consumer(load).await,
-            Self::Receiver => flow::receiver(load).await,
-            Self::Official => official::receiver(load).await,
-            Self::Azeventhubs => azeventhubs::stream(load).await,
-            Self::Bare => bare::receiver(load).await,
-        }
+    /// In a task: all clients read on the threads of the runtime, and none on the one that
+    /// waits for it, which costs a wake-up each time that there is nothing to read.
+    async fn read_once(self, load: Load) -> Result<Usage, Failure> {
+        let reading = async move {
+            match self {
+                Self::Consumer => flow::consumer(&load).await,
+                Self::Receiver => flow::receiver(&load).await,
+                Self::Official => official::receiver(&load).await,
+                Self::Azeventhubs => azeventhubs::stream(&load).await,
+                Self::Bare => bare::receiver(&load).await,
+            }
+        };
+        tokio::spawn(reading).await?
     }
 }
 
