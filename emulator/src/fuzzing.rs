@@ -49,7 +49,7 @@ pub fn messages(bytes: &[u8]) {
 ///
 /// Panics if the connection does not end once the client has left.
 pub fn connection(bytes: &[u8]) {
-    const SIGNED_IN: &[u8] = include_bytes!("../fuzz/signed_in");
+    const SIGNED_IN: &[u8] = include_bytes!("fuzzing/signed_in");
     let Some((&kind, bytes)) = bytes.split_first() else {
         return;
     };
