@@ -24,6 +24,12 @@
 //! The order of wrappers is the order of effects: a buffer over a limiter over a
 //! transport lets every attempt pass the limiter.
 //!
+//! # Where to start
+//! The [`guide`]: [choosing bounds](guide::bounds),
+//! [order and composition](guide::composition), [outcomes](guide::outcomes),
+//! [throttling](guide::throttling), [epochs with pictures](guide::epochs),
+//! [checkpoints and fencing](guide::checkpoints), and [testing](guide::testing).
+//!
 //! # Features
 //!
 //! | feature | default | adds |
@@ -64,6 +70,9 @@ mod credential;
 mod encoding;
 mod error;
 mod event;
+// Its code needs the front door.
+#[cfg(all(doc, feature = "amqp"))]
+pub mod guide;
 #[cfg(feature = "amqp")]
 mod hub;
 mod partition;
