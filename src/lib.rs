@@ -28,7 +28,8 @@
 //! The [`guide`]: [choosing bounds](guide::bounds),
 //! [order and composition](guide::composition), [outcomes](guide::outcomes),
 //! [throttling](guide::throttling), [epochs with pictures](guide::epochs),
-//! [checkpoints and fencing](guide::checkpoints), and [testing](guide::testing).
+//! [checkpoints and fencing](guide::checkpoints), [testing](guide::testing),
+//! and [migrating](guide::migrating).
 //!
 //! # Features
 //!

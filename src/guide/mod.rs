@@ -12,6 +12,7 @@
 //! | [`epochs`] | who may read a partition, in pictures |
 //! | [`checkpoints`] | where a consumer goes on, and why a late one does no harm |
 //! | [`testing`] | your own code against the emulator, in Rust or any language |
+//! | [`migrating`] | from `azeventhubs`, from the official crate, from Express |
 //!
 //! # The whole path
 //! ```text
@@ -64,6 +65,7 @@ pub mod bounds;
 pub mod checkpoints;
 pub mod composition;
 pub mod epochs;
+pub mod migrating;
 pub mod outcomes;
 pub mod testing;
 pub mod throttling;
