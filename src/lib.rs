@@ -29,7 +29,7 @@
 //! [order and composition](guide::composition), [outcomes](guide::outcomes),
 //! [throttling](guide::throttling), [epochs with pictures](guide::epochs),
 //! [checkpoints and fencing](guide::checkpoints), [testing](guide::testing),
-//! and [migrating](guide::migrating).
+//! [migrating](guide::migrating), and [error texts](guide::troubleshooting).
 //!
 //! # Features
 //!

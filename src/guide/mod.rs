@@ -13,6 +13,7 @@
 //! | [`checkpoints`] | where a consumer goes on, and why a late one does no harm |
 //! | [`testing`] | your own code against the emulator, in Rust or any language |
 //! | [`migrating`] | from `azeventhubs`, from the official crate, from Express |
+//! | [`troubleshooting`] | an error text, what it means, what to do |
 //!
 //! # The whole path
 //! ```text
@@ -69,3 +70,4 @@ pub mod migrating;
 pub mod outcomes;
 pub mod testing;
 pub mod throttling;
+pub mod troubleshooting;
