@@ -25,7 +25,7 @@
 //! | an event that does not fit | `tryAdd` says so, nobody listens: lost | it closes the batch and goes in the next |
 //! | an event over the size limit | lost, silently | refused at once: the page says why |
 //! | requests while a batch is sent | pushed, then cleared unsent: lost | the next batch fills |
-//! | a send that fails | the request fails, the array stays and grows | sent again, in order; then handed back |
+//! | a send that fails | the request fails, the array stays and grows | sent again, in order; then told in the log and counted, or handed back to those who `send` |
 //! | 99 events and no more | wait for ever | wait a second |
 //! | the program is stopped | lost | `close` sends them; what it cannot send it hands back |
 //! | the program crashes | lost | lost: at most what the buffer's bounds allow |
