@@ -25,17 +25,20 @@ use support::{Failure, Load, Plan, Role, Usage, client, emulator};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match Role::of(&arguments) {
-        Role::Host(plan) => host(&plan),
-        Role::Emulator(terms) => emulator::serve(terms),
-        Role::Client(name, load) => client::run(work(&name, load)),
-    };
-    match done {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Failure> {
+    match Role::of(arguments)? {
+        Role::Host(plan) => host(&plan),
+        Role::Emulator(terms) => emulator::serve(terms),
+        Role::Client(name, load) => client::run(work(&name, load)),
     }
 }
 

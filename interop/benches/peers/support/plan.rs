@@ -11,22 +11,31 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `[--rounds N] [WORD..]`, and whatever cargo adds.
-    pub(crate) fn of(arguments: &[String]) -> Self {
+    /// `[--rounds N] [WORD..]`, and the `--bench` that cargo adds.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub(crate) fn of(arguments: &[String]) -> Result<Self, Failure> {
         let mut plan = Self {
             rounds: 9,
             words: Vec::new(),
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
-            if argument == "--rounds" {
-                let number = arguments.next().and_then(|number| number.parse().ok());
-                plan.rounds = number.unwrap_or(plan.rounds);
-            } else if !argument.starts_with('-') {
-                plan.words.push(argument.clone());
+            match argument.as_str() {
+                "--bench" => {}
+                "--rounds" => {
+                    let number = arguments.next().ok_or("--rounds takes a number")?;
+                    plan.rounds = number.parse()?;
+                }
+                option if option.starts_with('-') => {
+                    let usage = "[--rounds N] [WORD..], each word in a contest's title";
+                    return Err(format!("unknown option {option}: it takes {usage}").into());
+                }
+                word => plan.words.push(word.to_owned()),
             }
         }
-        plan
+        Ok(plan)
     }
 
     /// Leaves the contests that are asked for.
