@@ -2,6 +2,7 @@
 //! say that an owner is still there.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -285,7 +286,7 @@ pub async fn renewals_at_once(harness: &dyn Harness) -> Verdict {
     for _ in 0..ROUNDS {
         claim(&store, "a").await;
         let held = now(harness).await;
-        let (renewing, claiming) = (store.clone(), other.clone());
+        let (renewing, claiming) = (Arc::clone(&store), Arc::clone(&other));
         let (mine, seen) = (held.clone(), held.clone());
         let renewed = tokio::spawn(async move { renew(&renewing, &mine).await });
         let claimed = tokio::spawn(async move { claim_if(&claiming, "b", Some(&seen)).await });
