@@ -84,6 +84,8 @@ mod shield;
 pub mod stream;
 mod sync;
 pub mod telemetry;
+#[cfg(feature = "amqp")]
+mod tls;
 pub mod transport;
 mod value;
 

@@ -1,9 +1,8 @@
 //! Where a connection goes, and what protects it.
 
-use std::net::IpAddr;
-
 use crate::error::Error;
 use crate::hub::EventHubOptions;
+use crate::tls::is_loopback;
 
 /// The service as it is named by who wants to connect.
 #[derive(Debug)]
@@ -103,13 +102,6 @@ fn check_plaintext(host: &str, allowed: Option<&str>) -> Result<(), Error> {
         "UseDevelopmentEmulator=true turns TLS off and is for this machine only, not for {host}: \
          remove it, or allow that host with EventHubOptions::allow_plaintext_to"
     )))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
