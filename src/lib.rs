@@ -37,6 +37,7 @@
 //! |---|---|---|
 //! | `amqp` | yes | the AMQP 1.0 transport and `EventHub::connect` |
 //! | `azure-core` | no | `AzureCredential`: Microsoft Entra ID by credentials of the Azure SDK |
+//! | `azure-blob` | no | `consumer::checkpoint::BlobStore`: checkpoints and owners in Azure Blob Storage, shared with other SDKs |
 //! | `azeventhubs` | no | `AzeventhubsProducer`, `AzeventhubsConsumer`: the transport over that crate, which is deprecated |
 //! | `azure-sdk` | no | `AzureSdkProducer`, `AzureSdkConsumer`: the transport over the official SDK |
 //! | `contract` | no | `transport::contract` and `consumer::checkpoint::contract`: the checks that every transport and store must pass |
@@ -66,7 +67,7 @@ mod connection_string;
 pub mod consumer;
 #[cfg(feature = "contract")]
 mod contract;
-#[cfg(feature = "amqp")]
+#[cfg(any(feature = "amqp", feature = "azure-blob"))]
 mod credential;
 mod encoding;
 mod error;
@@ -84,7 +85,7 @@ mod shield;
 pub mod stream;
 mod sync;
 pub mod telemetry;
-#[cfg(feature = "amqp")]
+#[cfg(any(feature = "amqp", feature = "azure-blob"))]
 mod tls;
 pub mod transport;
 mod value;
@@ -93,7 +94,7 @@ pub use batch::{BatchLimits, EventBatch};
 pub use connection_string::ConnectionString;
 #[cfg(feature = "azure-core")]
 pub use credential::AzureCredential;
-#[cfg(feature = "amqp")]
+#[cfg(any(feature = "amqp", feature = "azure-blob"))]
 pub use credential::{AccessToken, EVENT_HUBS_SCOPE, TokenCredential};
 pub use error::{
     DEFAULT_RETRY_AFTER, EpochConflict, Error, ErrorKind, OwnershipLostReason, SendBatchError,

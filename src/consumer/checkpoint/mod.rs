@@ -23,9 +23,12 @@
 //! and renew through [`OwnershipStore`], too.
 //!
 //! [`MemoryStore`] is for tests and for one process, [`FileStore`] for the processes
-//! of one machine. A store of your own is tested by the checks of `contract`, under
+//! of one machine, and `BlobStore` under the feature `azure-blob` for those of many,
+//! with other SDKs among them. A store of your own is tested by the checks of `contract`, under
 //! the feature of that name.
 
+#[cfg(feature = "azure-blob")]
+pub mod blob;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod file;
@@ -37,6 +40,8 @@ mod scope;
 mod store;
 mod watermark;
 
+#[cfg(feature = "azure-blob")]
+pub use blob::{BlobStore, BlobStoreOptions};
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use ownership::{Ownership, OwnershipStore};

@@ -1,0 +1,295 @@
+//! Checkpoints: everybody's blob, with our fence beside the position.
+//!
+//! # How a write is decided in one step with the fence
+//! A checkpoint's blob that we wrote has the fence in an entry of its own, and is
+//! written on the condition that it is as it was read: whoever fences changes it, and
+//! the write of an older generation fails. Three things are in the way of that, and
+//! the blob of the generation, which has the fence as well, is the way around them:
+//!
+//! - *Another SDK's write takes our entry away.* Then the fence is read there; whoever
+//!   fences raises it there first. So what was read of it is of after the checkpoint
+//!   was read, and a fence that it does not show will change the checkpoint.
+//! - *There is no checkpoint yet.* A blob with a fence and no position would break other
+//!   SDKs, which expect a position in every one. So the first position becomes a draft
+//!   in the blob of the generation, in one step with the fence, and counts from then
+//!   on; then the checkpoint's blob is made of it, if there is still none. Whoever
+//!   finds none goes by the draft.
+//! - *A blob is made late*, from a draft that was replaced. It has the draft's number,
+//!   and does not count if there is a later one.
+//!
+//! A position of another SDK is taken as it is, wherever it goes.
+
+use super::blobs::{Blob, Blobs, Metadata, On};
+use super::format;
+use super::generation::{self, Generation};
+use super::names::Kind;
+use super::races::Races;
+use crate::consumer::checkpoint::record::{Change, Place, Record};
+use crate::consumer::checkpoint::store::Checkpoint;
+use crate::error::Error;
+
+const FENCE: &str = "flowfence";
+const DRAFT: &str = "flowdraft";
+
+/// Where a partition stands.
+struct Seen {
+    /// The checkpoint's blob, whether it counts or not.
+    blob: Option<Blob>,
+    stands: Stands,
+}
+
+enum Stands {
+    /// In the checkpoint's blob, the fence beside it.
+    Whole {
+        fence: u64,
+        checkpoint: Result<Checkpoint, Error>,
+    },
+    /// In the checkpoint's blob, the fence in the other one.
+    Apart {
+        read: generation::Read,
+        checkpoint: Result<Checkpoint, Error>,
+    },
+    /// In the other blob.
+    Draft(generation::Read),
+}
+
+impl Seen {
+    fn fence(&self) -> u64 {
+        match &self.stands {
+            Stands::Whole { fence, .. } => *fence,
+            Stands::Apart { read, .. } | Stands::Draft(read) => read.generation.fence,
+        }
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        match &self.stands {
+            Stands::Whole { checkpoint, .. } | Stands::Apart { checkpoint, .. } => {
+                checkpoint.clone().map(Some)
+            }
+            Stands::Draft(read) => Ok(read.generation.draft.clone()),
+        }
+    }
+}
+
+/// The checkpoint's blob is read first: see above.
+async fn look(blobs: &dyn Blobs, place: &Place) -> Result<Seen, Error> {
+    let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
+    let blob = blobs.get(&name).await?;
+    let checkpoint = blob.as_ref().map(|blob| position(blob, place, &name));
+    let fence = blob
+        .as_ref()
+        .map(|blob| format::number(&blob.metadata, FENCE));
+    if let (Some(checkpoint), Some(Ok(Some(fence)))) = (&checkpoint, &fence) {
+        let stands = Stands::Whole {
+            fence: *fence,
+            checkpoint: checkpoint.clone(),
+        };
+        return Ok(Seen { blob, stands });
+    }
+    let read = generation::read(blobs, place).await?;
+    let drafts = read.generation.drafts;
+    let stands = match (&blob, checkpoint) {
+        (Some(blob), Some(checkpoint)) if !is_late(blob, drafts) => {
+            Stands::Apart { read, checkpoint }
+        }
+        _ => Stands::Draft(read),
+    };
+    Ok(Seen { blob, stands })
+}
+
+/// Whether a blob was made of a draft that another has replaced.
+fn is_late(blob: &Blob, drafts: u64) -> bool {
+    let draft = format::number(&blob.metadata, DRAFT);
+    draft.is_ok_and(|draft| draft.is_some_and(|draft| draft < drafts))
+}
+
+fn position(blob: &Blob, place: &Place, name: &str) -> Result<Checkpoint, Error> {
+    let checkpoint = format::checkpoint(&blob.metadata).and_then(|checkpoint| {
+        let record = Record {
+            checkpoint: Some(checkpoint.clone()),
+            ..Record::default()
+        };
+        record.check().map(|()| checkpoint)
+    });
+    checkpoint.map_err(|error| {
+        let message = format!("{place}: the blob {name}: {}", error.message());
+        Error::new(error.kind().clone(), message)
+    })
+}
+
+fn entries(checkpoint: &Checkpoint, entry: &str, number: u64) -> Metadata {
+    let mut metadata = Metadata::new();
+    format::put_checkpoint(&mut metadata, checkpoint);
+    metadata.insert(entry.to_owned(), number.to_string());
+    metadata
+}
+
+pub(super) async fn read(blobs: &dyn Blobs, place: &Place) -> Result<Option<Checkpoint>, Error> {
+    look(blobs, place).await?.checkpoint()
+}
+
+/// Changes it, and returns where it stands now.
+pub(super) async fn change(
+    blobs: &dyn Blobs,
+    place: &Place,
+    change: &Change,
+) -> Result<Option<Checkpoint>, Error> {
+    let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
+    let mut races = Races::default();
+    loop {
+        let seen = look(blobs, place).await?;
+        let checkpoint = match (seen.checkpoint(), change) {
+            // Over what cannot be understood, too.
+            (Err(_), Change::Reset(..)) => None,
+            (checkpoint, _) => checkpoint?,
+        };
+        let record = Record {
+            fence: seen.fence(),
+            checkpoint,
+            ..Record::default()
+        };
+        let next = record.changed(change, place)?;
+        let is_done = match (&seen.stands, &next.checkpoint) {
+            (Stands::Draft(read), Some(checkpoint)) => {
+                draft(blobs, place, &seen, read, next.fence, checkpoint).await?
+            }
+            (Stands::Draft(read), None) => {
+                nothing(blobs, place, &seen, read, next.fence, change).await?
+            }
+            (_, Some(checkpoint)) => replace(blobs, place, &seen, next.fence, checkpoint).await?,
+            (_, None) => remove(blobs, place, &seen, next.fence).await?,
+        };
+        if is_done {
+            return Ok(next.checkpoint);
+        }
+        races.lost(&name).await?;
+    }
+}
+
+/// Writes over a checkpoint that counts.
+async fn replace(
+    blobs: &dyn Blobs,
+    place: &Place,
+    seen: &Seen,
+    fence: u64,
+    checkpoint: &Checkpoint,
+) -> Result<bool, Error> {
+    let is_same = matches!(
+        &seen.stands,
+        Stands::Whole { fence: old, checkpoint: Ok(same) } if *old == fence && same == checkpoint
+    );
+    if is_same {
+        return Ok(true);
+    }
+    if fence > seen.fence() {
+        generation::raise_fence(blobs, place, fence).await?;
+    }
+    let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
+    let on = On::the(seen.blob.as_ref());
+    let written = blobs
+        .put(&name, on, entries(checkpoint, FENCE, fence))
+        .await?;
+    if written.is_none() {
+        return Ok(false);
+    }
+    // The draft has had its day. If it stays, it counts again once somebody removes the
+    // checkpoint by hand.
+    if let Stands::Apart { read, .. } = &seen.stands
+        && read.generation.draft.is_some()
+    {
+        let drafts = read.generation.drafts;
+        if let Err(error) = forget_draft(blobs, place, drafts).await {
+            tracing::debug!(%error, "a draft was left");
+        }
+    }
+    Ok(true)
+}
+
+async fn forget_draft(blobs: &dyn Blobs, place: &Place, drafts: u64) -> Result<(), Error> {
+    let read = generation::read(blobs, place).await?;
+    if read.generation.drafts == drafts {
+        let next = Generation {
+            draft: None,
+            ..read.generation.clone()
+        };
+        generation::write(blobs, place, &read, &next).await?;
+    }
+    Ok(())
+}
+
+/// Takes a checkpoint away that counts.
+async fn remove(blobs: &dyn Blobs, place: &Place, seen: &Seen, fence: u64) -> Result<bool, Error> {
+    // No draft may come to count by it, and no blob that is still being made.
+    let read = generation::read(blobs, place).await?;
+    let next = Generation {
+        fence: read.generation.fence.max(fence),
+        ..read.generation.with_draft(None)
+    };
+    if !generation::write(blobs, place, &read, &next).await? {
+        return Ok(false);
+    }
+    let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
+    match &seen.blob {
+        Some(blob) => blobs.delete(&name, &blob.version).await,
+        None => Ok(true),
+    }
+}
+
+/// Makes a checkpoint where none counts.
+async fn draft(
+    blobs: &dyn Blobs,
+    place: &Place,
+    seen: &Seen,
+    read: &generation::Read,
+    fence: u64,
+    checkpoint: &Checkpoint,
+) -> Result<bool, Error> {
+    let old = &read.generation;
+    let is_same = old.draft.as_ref() == Some(checkpoint);
+    let next = Generation {
+        fence,
+        ..match is_same {
+            true => old.clone(),
+            false => old.with_draft(Some(checkpoint.clone())),
+        }
+    };
+    if !generation::write(blobs, place, read, &next).await? {
+        return Ok(false);
+    }
+    let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
+    let on = On::the(seen.blob.as_ref());
+    let written = blobs
+        .put(&name, on, entries(checkpoint, DRAFT, next.drafts))
+        .await?;
+    Ok(written.is_some())
+}
+
+/// Leaves it without a checkpoint.
+async fn nothing(
+    blobs: &dyn Blobs,
+    place: &Place,
+    seen: &Seen,
+    read: &generation::Read,
+    fence: u64,
+    change: &Change,
+) -> Result<bool, Error> {
+    let old = &read.generation;
+    let next = Generation {
+        fence,
+        ..match change {
+            Change::Reset(..) => old.with_draft(None),
+            _ => old.clone(),
+        }
+    };
+    if !generation::write(blobs, place, read, &next).await? {
+        return Ok(false);
+    }
+    let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
+    // One that came late counts for nobody but other SDKs.
+    if let (Some(blob), Change::Reset(..)) = (&seen.blob, change) {
+        return blobs.delete(&name, &blob.version).await;
+    }
+    // One that was made before the fence was raised must have it, too.
+    let blob = blobs.get(&name).await?;
+    Ok(On::the(blob.as_ref()) == On::the(seen.blob.as_ref()))
+}
