@@ -9,6 +9,7 @@
 
 mod access;
 mod app;
+pub mod azurite;
 pub mod expected;
 mod http;
 mod report;
@@ -17,6 +18,7 @@ mod sdk;
 
 pub use access::Access;
 pub use app::App;
+pub use azurite::Azurite;
 pub use http::get;
 pub use report::{outcome, report, setting, variant};
 pub use run::{emulator, run, run_with};

@@ -42,11 +42,14 @@ impl Sdk {
     #[must_use]
     pub fn is_installed(self) -> bool {
         static NODE: LazyLock<bool> = LazyLock::new(|| {
-            let import = "require('@azure/event-hubs'); require('express'); require('ws')";
+            let import = "require('@azure/event-hubs'); require('express'); require('ws'); \
+                 require('@azure/eventhubs-checkpointstore-blob'); require.resolve('azurite')";
             can_run(&Sdk::Javascript, ["-e", import])
         });
-        static PYTHON: LazyLock<bool> =
-            LazyLock::new(|| can_run(&Sdk::Python, ["-c", "import azure.eventhub, websocket"]));
+        static PYTHON: LazyLock<bool> = LazyLock::new(|| {
+            let import = "import azure.eventhub.extensions.checkpointstoreblob, websocket";
+            can_run(&Sdk::Python, ["-c", import])
+        });
         let installed = match self {
             Self::Javascript => *NODE,
             Self::Python => *PYTHON,
@@ -136,6 +139,6 @@ fn beside_the_tests(name: &str) -> PathBuf {
     target.expect("a test lies in deps/").join(name)
 }
 
-fn directory() -> &'static Path {
+pub(crate) fn directory() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
