@@ -9,7 +9,7 @@ use crate::DEADLINE;
 /// A running program whose printed lines are read one by one; killed when dropped.
 #[derive(Debug)]
 pub struct App {
-    _child: Child,
+    child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     stderr: Lines<BufReader<ChildStderr>>,
 }
@@ -32,10 +32,15 @@ impl App {
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
         Self {
-            _child: child,
+            child,
             stdout: BufReader::new(stdout).lines(),
             stderr: BufReader::new(stderr).lines(),
         }
+    }
+
+    /// Ends its standard input, which asks some programs to end.
+    pub fn end_input(&mut self) {
+        self.child.stdin.take();
     }
 
     /// The next line printed to standard output.

@@ -97,7 +97,11 @@ impl Azurite {
     #[must_use]
     pub fn connection_string_by(&self, port: u16) -> String {
         let endpoint = self.endpoint(port);
-        format!("AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={endpoint};")
+        let scheme = self.scheme;
+        format!(
+            "DefaultEndpointsProtocol={scheme};AccountName={ACCOUNT};AccountKey={KEY};\
+             BlobEndpoint={endpoint};"
+        )
     }
 
     /// A container's URL.

@@ -2,6 +2,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -86,6 +87,34 @@ impl Sdk {
             .arg(name)
             .envs(access.environment(self))
             .kill_on_drop(true);
+        command
+    }
+
+    /// A command that runs this SDK's processor, whose checkpoints and owners are in a
+    /// container of a storage account; an owner that is silent for that long is one no more.
+    ///
+    /// # Panics
+    ///
+    /// If the SDK has none here.
+    #[must_use]
+    pub fn processor(
+        self,
+        access: &Access,
+        storage: &str,
+        container: &str,
+        ownership: Duration,
+    ) -> Command {
+        let script = match self {
+            Self::Javascript => "js/processor.js",
+            Self::Python => "python/processor.py",
+            Self::Official | Self::Azeventhubs => panic!("{self:?} runs no processor here"),
+        };
+        let mut command = self.script(directory().join(script));
+        command
+            .envs(access.environment(self))
+            .env("STORAGE_CONNECTION_STRING", storage)
+            .env("STORAGE_CONTAINER", container)
+            .env("OWNERSHIP_SECONDS", ownership.as_secs().to_string());
         command
     }
 
