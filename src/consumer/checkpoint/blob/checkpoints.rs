@@ -128,6 +128,25 @@ pub(super) async fn read(blobs: &dyn Blobs, place: &Place) -> Result<Option<Chec
     look(blobs, place).await?.checkpoint()
 }
 
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Done,
+    /// Another was faster.
+    Lost,
+    /// It counts, but another was faster to make the checkpoint's blob.
+    Drafted,
+}
+
+impl Written {
+    fn unless_lost(is_written: bool) -> Self {
+        match is_written {
+            true => Self::Done,
+            false => Self::Lost,
+        }
+    }
+}
+
 /// Changes it, and returns where it stands now.
 pub(super) async fn change(
     blobs: &dyn Blobs,
@@ -135,7 +154,7 @@ pub(super) async fn change(
     change: &Change,
 ) -> Result<Option<Checkpoint>, Error> {
     let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
-    let mut races = Races::default();
+    let (mut races, mut has_counted) = (Races::default(), false);
     loop {
         let seen = look(blobs, place).await?;
         let checkpoint = match (seen.checkpoint(), change) {
@@ -148,8 +167,13 @@ pub(super) async fn change(
             checkpoint,
             ..Record::default()
         };
-        let next = record.changed(change, place)?;
-        let is_done = match (&seen.stands, &next.checkpoint) {
+        let next = match record.changed(change, place) {
+            Ok(next) => next,
+            // Others came after it.
+            Err(_) if has_counted => return Ok(record.checkpoint),
+            Err(error) => return Err(error),
+        };
+        let written = match (&seen.stands, &next.checkpoint) {
             (Stands::Draft(read), Some(checkpoint)) => {
                 draft(blobs, place, &seen, read, next.fence, checkpoint).await?
             }
@@ -159,8 +183,10 @@ pub(super) async fn change(
             (_, Some(checkpoint)) => replace(blobs, place, &seen, next.fence, checkpoint).await?,
             (_, None) => remove(blobs, place, &seen, next.fence).await?,
         };
-        if is_done {
-            return Ok(next.checkpoint);
+        match written {
+            Written::Done => return Ok(next.checkpoint),
+            Written::Lost => {}
+            Written::Drafted => has_counted = !matches!(change, Change::Fence(_)),
         }
         races.lost(&name).await?;
     }
@@ -173,13 +199,13 @@ async fn replace(
     seen: &Seen,
     fence: u64,
     checkpoint: &Checkpoint,
-) -> Result<bool, Error> {
+) -> Result<Written, Error> {
     let is_same = matches!(
         &seen.stands,
         Stands::Whole { fence: old, checkpoint: Ok(same) } if *old == fence && same == checkpoint
     );
     if is_same {
-        return Ok(true);
+        return Ok(Written::Done);
     }
     if fence > seen.fence() {
         generation::raise_fence(blobs, place, fence).await?;
@@ -190,7 +216,7 @@ async fn replace(
         .put(&name, on, entries(checkpoint, FENCE, fence))
         .await?;
     if written.is_none() {
-        return Ok(false);
+        return Ok(Written::Lost);
     }
     // The draft has had its day. If it stays, it counts again once somebody removes the
     // checkpoint by hand.
@@ -202,7 +228,7 @@ async fn replace(
             tracing::debug!(%error, "a draft was left");
         }
     }
-    Ok(true)
+    Ok(Written::Done)
 }
 
 async fn forget_draft(blobs: &dyn Blobs, place: &Place, drafts: u64) -> Result<(), Error> {
@@ -218,7 +244,12 @@ async fn forget_draft(blobs: &dyn Blobs, place: &Place, drafts: u64) -> Result<(
 }
 
 /// Takes a checkpoint away that counts.
-async fn remove(blobs: &dyn Blobs, place: &Place, seen: &Seen, fence: u64) -> Result<bool, Error> {
+async fn remove(
+    blobs: &dyn Blobs,
+    place: &Place,
+    seen: &Seen,
+    fence: u64,
+) -> Result<Written, Error> {
     // No draft may come to count by it, and no blob that is still being made.
     let read = generation::read(blobs, place).await?;
     let next = Generation {
@@ -226,13 +257,14 @@ async fn remove(blobs: &dyn Blobs, place: &Place, seen: &Seen, fence: u64) -> Re
         ..read.generation.with_draft(None)
     };
     if !generation::write(blobs, place, &read, &next).await? {
-        return Ok(false);
+        return Ok(Written::Lost);
     }
     let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
-    match &seen.blob {
-        Some(blob) => blobs.delete(&name, &blob.version).await,
-        None => Ok(true),
-    }
+    let is_written = match &seen.blob {
+        Some(blob) => blobs.delete(&name, &blob.version).await?,
+        None => true,
+    };
+    Ok(Written::unless_lost(is_written))
 }
 
 /// Makes a checkpoint where none counts.
@@ -243,7 +275,7 @@ async fn draft(
     read: &generation::Read,
     fence: u64,
     checkpoint: &Checkpoint,
-) -> Result<bool, Error> {
+) -> Result<Written, Error> {
     let old = &read.generation;
     let is_same = old.draft.as_ref() == Some(checkpoint);
     let next = Generation {
@@ -254,14 +286,17 @@ async fn draft(
         }
     };
     if !generation::write(blobs, place, read, &next).await? {
-        return Ok(false);
+        return Ok(Written::Lost);
     }
     let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
     let on = On::the(seen.blob.as_ref());
     let written = blobs
         .put(&name, on, entries(checkpoint, DRAFT, next.drafts))
         .await?;
-    Ok(written.is_some())
+    Ok(match written {
+        Some(_) => Written::Done,
+        None => Written::Drafted,
+    })
 }
 
 /// Leaves it without a checkpoint.
@@ -272,7 +307,7 @@ async fn nothing(
     read: &generation::Read,
     fence: u64,
     change: &Change,
-) -> Result<bool, Error> {
+) -> Result<Written, Error> {
     let old = &read.generation;
     let next = Generation {
         fence,
@@ -282,14 +317,19 @@ async fn nothing(
         }
     };
     if !generation::write(blobs, place, read, &next).await? {
-        return Ok(false);
+        return Ok(Written::Lost);
     }
     let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
     // One that came late counts for nobody but other SDKs.
     if let (Some(blob), Change::Reset(..)) = (&seen.blob, change) {
-        return blobs.delete(&name, &blob.version).await;
+        let is_written = blobs.delete(&name, &blob.version).await?;
+        return Ok(Written::unless_lost(is_written));
     }
     // One that was made before the fence was raised must have it, too.
     let blob = blobs.get(&name).await?;
-    Ok(On::the(blob.as_ref()) == On::the(seen.blob.as_ref()))
+    let is_same = On::the(blob.as_ref()) == On::the(seen.blob.as_ref());
+    Ok(Written::unless_lost(is_same))
 }
+
+#[cfg(test)]
+mod tests;

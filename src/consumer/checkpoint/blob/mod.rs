@@ -47,6 +47,8 @@ mod container;
 mod dial;
 mod format;
 mod generation;
+#[cfg(test)]
+mod line;
 mod listing;
 mod names;
 mod options;
