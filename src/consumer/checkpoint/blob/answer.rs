@@ -91,9 +91,10 @@ impl Answer {
     pub(super) fn error(&self, what: &str) -> Error {
         let (container, status, code) = (&self.container, self.status, self.code());
         let told = |kind, hint: &str| {
-            let colon = if hint.is_empty() { "" } else { ": " };
-            let message = format!("{container}: {what}: {status} {code}{colon}{hint}");
-            Error::new(kind, message)
+            let parts = [what, status.as_str(), code, hint];
+            let told = parts.into_iter().filter(|part| !part.is_empty());
+            let told: Vec<_> = told.collect();
+            Error::new(kind, format!("{container}: {}", told.join(": ")))
         };
         match (status, code) {
             (_, "ContainerNotFound") => told(

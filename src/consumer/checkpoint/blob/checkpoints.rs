@@ -16,6 +16,9 @@
 //!   finds none goes by the draft.
 //! - *A blob is made late*, from a draft that was replaced. It has the draft's number,
 //!   and does not count if there is a later one.
+//! - *A draft is written late*, by one that has found no blob where there is one now.
+//!   So before a blob gets the fence, the blob of the generation notes that it is there,
+//!   if nobody has changed that since it was read; then no draft can be written.
 //!
 //! A position of another SDK is taken as it is, wherever it goes.
 
@@ -74,8 +77,37 @@ impl Seen {
 /// The checkpoint's blob is read first: see above.
 async fn look(blobs: &dyn Blobs, place: &Place) -> Result<Seen, Error> {
     let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
-    let blob = blobs.get(&name).await?;
-    let checkpoint = blob.as_ref().map(|blob| position(blob, place, &name));
+    let mut races = Races::default();
+    loop {
+        let blob = blobs.get(&name).await?;
+        let seen = look_with(blobs, place, &name, blob).await?;
+        let Stands::Draft(read) = &seen.stands else {
+            return Ok(seen);
+        };
+        if !read.generation.is_made {
+            return Ok(seen);
+        }
+        // Made since it was looked for, or removed.
+        if seen.blob.is_some() || blobs.get(&name).await?.is_none() {
+            let Stands::Draft(read) = seen.stands else {
+                unreachable!("see above");
+            };
+            return Ok(Seen {
+                stands: Stands::Draft(read.without_checkpoint()),
+                ..seen
+            });
+        }
+        races.lost(&name).await?;
+    }
+}
+
+async fn look_with(
+    blobs: &dyn Blobs,
+    place: &Place,
+    name: &str,
+    blob: Option<Blob>,
+) -> Result<Seen, Error> {
+    let checkpoint = blob.as_ref().map(|blob| position(blob, place, name));
     let fence = blob
         .as_ref()
         .map(|blob| format::number(&blob.metadata, FENCE));
@@ -207,40 +239,29 @@ async fn replace(
     if is_same {
         return Ok(Written::Done);
     }
-    if fence > seen.fence() {
-        generation::raise_fence(blobs, place, fence).await?;
+    match &seen.stands {
+        Stands::Whole { fence: old, .. } if fence > *old => {
+            generation::raise_fence(blobs, place, fence).await?;
+        }
+        Stands::Whole { .. } => {}
+        Stands::Apart { read, .. } | Stands::Draft(read) => {
+            let next = Generation {
+                fence,
+                draft: None,
+                is_made: true,
+                ..read.generation.clone()
+            };
+            if !generation::write(blobs, place, read, &next).await? {
+                return Ok(Written::Lost);
+            }
+        }
     }
     let name = Kind::Checkpoint.blob(&place.scope, place.partition)?;
     let on = On::the(seen.blob.as_ref());
     let written = blobs
         .put(&name, on, entries(checkpoint, FENCE, fence))
         .await?;
-    if written.is_none() {
-        return Ok(Written::Lost);
-    }
-    // The draft has had its day. If it stays, it counts again once somebody removes the
-    // checkpoint by hand.
-    if let Stands::Apart { read, .. } = &seen.stands
-        && read.generation.draft.is_some()
-    {
-        let drafts = read.generation.drafts;
-        if let Err(error) = forget_draft(blobs, place, drafts).await {
-            tracing::debug!(%error, "a draft was left");
-        }
-    }
-    Ok(Written::Done)
-}
-
-async fn forget_draft(blobs: &dyn Blobs, place: &Place, drafts: u64) -> Result<(), Error> {
-    let read = generation::read(blobs, place).await?;
-    if read.generation.drafts == drafts {
-        let next = Generation {
-            draft: None,
-            ..read.generation.clone()
-        };
-        generation::write(blobs, place, &read, &next).await?;
-    }
-    Ok(())
+    Ok(Written::unless_lost(written.is_some()))
 }
 
 /// Takes a checkpoint away that counts.
@@ -250,10 +271,11 @@ async fn remove(
     seen: &Seen,
     fence: u64,
 ) -> Result<Written, Error> {
-    // No draft may come to count by it, and no blob that is still being made.
+    // A blob that is still being made, of a draft, is not to count either.
     let read = generation::read(blobs, place).await?;
     let next = Generation {
         fence: read.generation.fence.max(fence),
+        is_made: true,
         ..read.generation.with_draft(None)
     };
     if !generation::write(blobs, place, &read, &next).await? {
@@ -280,6 +302,7 @@ async fn draft(
     let is_same = old.draft.as_ref() == Some(checkpoint);
     let next = Generation {
         fence,
+        is_made: false,
         ..match is_same {
             true => old.clone(),
             false => old.with_draft(Some(checkpoint.clone())),
@@ -325,7 +348,7 @@ async fn nothing(
         let is_written = blobs.delete(&name, &blob.version).await?;
         return Ok(Written::unless_lost(is_written));
     }
-    // One that was made before the fence was raised must have it, too.
+    // One that another SDK has made meanwhile must have the fence, too.
     let blob = blobs.get(&name).await?;
     let is_same = On::the(blob.as_ref()) == On::the(seen.blob.as_ref());
     Ok(Written::unless_lost(is_same))

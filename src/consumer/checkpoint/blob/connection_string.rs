@@ -97,8 +97,8 @@ fn split(text: &str) -> Result<[Option<&str>; KEYS.len()], Error> {
                 "part {place} is not of the form Key=Value: separate parts by ';'"
             ))
         })?;
-        let known = |known: &&str| known.eq_ignore_ascii_case(key.trim());
-        let Some(index) = KEYS.iter().position(|key| known(&key)) else {
+        let is_known = |known: &&str| known.eq_ignore_ascii_case(key.trim());
+        let Some(index) = KEYS.iter().position(is_known) else {
             continue;
         };
         let name = KEYS[index];

@@ -1,17 +1,22 @@
 //! The blob of ours: the generation of a partition's owner, and what must be decided
 //! in one step with it.
 
+use std::collections::HashMap;
+
 use super::blobs::{Blobs, Metadata, On};
 use super::format;
-use super::names::Kind;
+use super::names::{Kind, partition_of};
 use super::races::Races;
 use crate::consumer::checkpoint::record::{Change, Place, Record};
+use crate::consumer::checkpoint::scope::ConsumerScope;
 use crate::consumer::checkpoint::store::Checkpoint;
 use crate::error::Error;
+use crate::partition::PartitionId;
 
 const CLAIMED: &str = "generation";
 const FENCE: &str = "fence";
 const DRAFTS: &str = "drafts";
+const MADE: &str = "made";
 
 /// What the blob keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +29,9 @@ pub(super) struct Generation {
     pub(super) draft: Option<Checkpoint>,
     /// How often the draft was changed.
     pub(super) drafts: u64,
+    /// Whether the checkpoint's blob was there to stay: then no draft counts, and if it
+    /// is not there any more, somebody has removed it.
+    pub(super) is_made: bool,
 }
 
 /// The blob as it was read, and on top of what it may be written.
@@ -31,6 +39,23 @@ pub(super) struct Generation {
 pub(super) struct Read {
     pub(super) generation: Generation,
     on: On,
+    /// Whether that is not what stands in the blob.
+    is_amended: bool,
+}
+
+impl Read {
+    /// The checkpoint's blob, which was there to stay, is gone.
+    pub(super) fn without_checkpoint(self) -> Self {
+        let generation = Generation {
+            is_made: false,
+            ..self.generation.with_draft(None)
+        };
+        Self {
+            generation,
+            is_amended: true,
+            ..self
+        }
+    }
 }
 
 impl Generation {
@@ -44,6 +69,7 @@ impl Generation {
                 .then(|| format::checkpoint(metadata))
                 .transpose()?,
             drafts: number(DRAFTS)?,
+            is_made: metadata.contains_key(MADE),
         })
     }
 
@@ -56,6 +82,9 @@ impl Generation {
         ];
         for (entry, number) in numbers {
             metadata.insert(entry.to_owned(), number.to_string());
+        }
+        if self.is_made {
+            metadata.insert(MADE.to_owned(), "yes".to_owned());
         }
         if let Some(draft) = &self.draft {
             format::put_checkpoint(&mut metadata, draft);
@@ -87,7 +116,23 @@ pub(super) async fn read(blobs: &dyn Blobs, place: &Place) -> Result<Read, Error
     Ok(Read {
         generation: generation.unwrap_or_default(),
         on,
+        is_amended: false,
     })
+}
+
+/// The generations of the last claims in a consumer group; one that cannot be
+/// understood is left out.
+pub(super) async fn list(
+    blobs: &dyn Blobs,
+    scope: &ConsumerScope,
+) -> Result<HashMap<PartitionId, u64>, Error> {
+    let folder = Kind::Generation.folder(scope)?;
+    let listed = blobs.list(&folder).await?.into_iter();
+    let claimed = listed.filter_map(|(name, blob)| {
+        let generation = Generation::parse(&blob.metadata).ok()?;
+        Some((partition_of(&name, &folder)?, generation.claimed))
+    });
+    Ok(claimed.collect())
 }
 
 /// Whether it was written; not if it was changed since.
@@ -97,7 +142,7 @@ pub(super) async fn write(
     read: &Read,
     next: &Generation,
 ) -> Result<bool, Error> {
-    if read.generation == *next {
+    if read.generation == *next && !read.is_amended {
         return Ok(true);
     }
     let name = Kind::Generation.blob(&place.scope, place.partition)?;

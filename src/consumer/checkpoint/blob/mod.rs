@@ -28,9 +28,9 @@
 //! - a partition that was fenced and has no checkpoint yet has none for them, too.
 //!
 //! # What it costs
-//! A checkpoint is two requests, the first one of an owner some more; a claim six; to
-//! list the owners of a consumer group is one per 5000 partitions, and one for each
-//! that another SDK has claimed. Nothing is removed but by
+//! A checkpoint is two requests, and some more after another SDK's; a claim four, and a
+//! fence up to six; to list the owners of a consumer group one per 5000 partitions, and
+//! as many again where another SDK has claimed any. Nothing is removed but by
 //! [`reset`](super::CheckpointStore::reset), and what is written replaces metadata, so
 //! that soft deletion keeps no copies. Versioning does: leave it off for the account.
 //!

@@ -1,5 +1,7 @@
 //! Owners: everybody's blob, with our generation beside the owner's name.
 
+use std::collections::HashMap;
+
 use super::blobs::{Blob, Blobs, Metadata, On};
 use super::names::{Kind, partition_of};
 use super::races::Races;
@@ -68,30 +70,26 @@ pub(super) async fn list(
     scope: &ConsumerScope,
 ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
     let folder = Kind::Ownership.folder(scope)?;
-    let mut owners = Vec::new();
+    let mut found = Vec::new();
     for (name, blob) in blobs.list(&folder).await? {
         let Some(partition) = partition_of(&name, &folder) else {
             continue;
         };
-        let place = Place::new(scope, partition);
-        let said = match Said::by(&blob, &place) {
-            Ok(said) => said,
-            Err(error) => {
-                tracing::warn!(%error, "an owner was left out");
-                continue;
-            }
-        };
-        let generation = match said.generation {
-            Some(generation) => generation,
-            None => match generation::read(blobs, &place).await {
-                Ok(read) => read.generation.claimed,
-                Err(error) if *error.kind() == crate::ErrorKind::CorruptCheckpoint => continue,
-                Err(error) => return Err(error),
-            },
-        };
-        owners.push((partition, ownership(said.owner, generation, blob)));
+        match Said::by(&blob, &Place::new(scope, partition)) {
+            Ok(said) => found.push((partition, said, blob)),
+            Err(error) => tracing::warn!(%error, "an owner was left out"),
+        }
     }
-    Ok(owners)
+    let mut last = HashMap::new();
+    if found.iter().any(|(_, said, _)| said.generation.is_none()) {
+        last = generation::list(blobs, scope).await?;
+    }
+    let owners = found.into_iter().map(|(partition, said, blob)| {
+        let last = || last.get(&partition).copied().unwrap_or_default();
+        let generation = said.generation.unwrap_or_else(last);
+        (partition, ownership(said.owner, generation, blob))
+    });
+    Ok(owners.collect())
 }
 
 /// Claims it, whoever has it. The generation is had first: who has a later one is the
