@@ -20,3 +20,8 @@ async fn a_partition_is_taken_from_them_and_they_read_the_other() {
 async fn what_we_have_only_claimed_starts_where_they_say() {
     sharing::what_we_have_only_claimed_starts_where_they_say(THEM).await;
 }
+
+#[tokio::test]
+async fn the_partitions_are_shared_by_both_processors() {
+    sharing::the_partitions_are_shared_by_both_processors(THEM).await;
+}

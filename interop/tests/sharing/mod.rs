@@ -1,6 +1,7 @@
 //! Another SDK's processor and our consumer, at one hub and one container.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use eventhubs_emulator::{Emulator, HubConfig};
@@ -8,11 +9,16 @@ use eventhubs_flow::consumer::checkpoint::{BlobStore, BlobStoreOptions};
 use eventhubs_flow::consumer::epoch_safe::{
     EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions,
 };
+use eventhubs_flow::consumer::processor::{
+    EventProcessorOptions, OwnerLevel, OwnershipState, ProcessorHandle, ProcessorReport,
+};
 use eventhubs_flow::transport::{StartPosition, TransportProducer};
 use eventhubs_flow::{BatchLimits, EventBatch, EventData, EventHub, PartitionId};
 use eventhubs_interop::{Access, App, Azurite, Sdk, emulator};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 const HUB: &str = "eh1";
 const CONTAINER: &str = "checkpoints";
@@ -248,5 +254,108 @@ pub(crate) async fn what_we_have_only_claimed_starts_where_they_say(sdk: Sdk) {
     let sent = shared.send(5).await;
     let mut theirs = shared.theirs();
     assert_eq!(theirs.read(10).await, sent, "what they read");
+    theirs.end().await;
+}
+
+/// Our processor beside theirs.
+struct Ours {
+    handle: ProcessorHandle,
+    events: mpsc::UnboundedReceiver<(String, String)>,
+    task: JoinHandle<ProcessorReport>,
+}
+
+impl Ours {
+    async fn start(shared: &Shared) -> Self {
+        let consumer = EpochSafeConsumerOptions::default()
+            .with_namespace(shared.namespace())
+            .with_position(StartPosition::Earliest);
+        let options = EventProcessorOptions::new(shared.store.clone())
+            .with_name("ours")
+            .with_load_balancing_interval(Duration::from_secs(1))
+            .with_ownership_expiry(OWNERSHIP)
+            .with_checkpoint_every(NonZeroU32::MIN, Duration::from_secs(1))
+            // That of the others' processors.
+            .with_owner_level(OwnerLevel::Fixed(0))
+            .with_hand_over_timeout(Duration::from_secs(5))
+            .with_consumer(consumer);
+        let processor = shared.hub.event_processor(options).await.expect("started");
+        let handle = processor.handle();
+        let (sender, events) = mpsc::unbounded_channel();
+        let task = tokio::spawn(processor.process(NonZeroUsize::MIN, move |event| {
+            let body = String::from_utf8_lossy(event.body()).into_owned();
+            let told = sender.send((event.partition().to_string(), body));
+            async move { told }
+        }));
+        Self {
+            handle,
+            events,
+            task,
+        }
+    }
+
+    /// Waits until it owns so many partitions.
+    async fn owns(&self, count: usize) {
+        let owned = || {
+            let partitions = self.handle.snapshot().partitions.into_iter();
+            let owned = partitions.filter(|it| it.state == OwnershipState::Owned);
+            owned.count()
+        };
+        let waiting = async {
+            while owned() != count {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        waited.unwrap_or_else(|_| panic!("{:?}", self.handle.snapshot()));
+    }
+
+    async fn read(&mut self, count: usize) -> Read {
+        let mut read = Read::new();
+        for _ in 0..count {
+            let next = tokio::time::timeout(Duration::from_secs(60), self.events.recv()).await;
+            let (partition, body) = next.expect("in time").expect("it goes on");
+            read.entry(partition).or_default().push(body);
+        }
+        read
+    }
+}
+
+/// Two processors share the partitions evenly, and each goes on from the checkpoints of
+/// the other: when we come, and when they go.
+pub(crate) async fn the_partitions_are_shared_by_both_processors(sdk: Sdk) {
+    let Some(mut shared) = Shared::start(sdk).await else {
+        return;
+    };
+    let sent = shared.send(5).await;
+    let mut theirs = shared.theirs();
+    assert_eq!(theirs.read(10).await, sent, "what they read alone");
+
+    let mut ours = Ours::start(&shared).await;
+    ours.owns(1).await;
+    let sent = shared.send(5).await;
+    let mut read = ours.read(5).await;
+    assert_eq!(read.len(), 1, "we own one partition");
+    while read.len() < 2 || read.values().map(Vec::len).sum::<usize>() < 10 {
+        let told = theirs.next().await;
+        if let Some(body) = told["event"].as_str() {
+            let partition = told["partition"].as_str().expect("a partition");
+            read.entry(partition.to_owned())
+                .or_default()
+                .push(body.to_owned());
+        }
+    }
+    assert_eq!(read, sent, "what both read");
+
+    theirs.end().await;
+    ours.owns(2).await;
+    let sent = shared.send(5).await;
+    assert_eq!(ours.read(10).await, sent, "what we read alone");
+    ours.handle.stop();
+    let report = ours.task.await.expect("no panic");
+    assert_eq!((report.handled, report.failed), (15, 0), "{report:?}");
+
+    let sent = shared.send(5).await;
+    let mut theirs = shared.theirs();
+    assert_eq!(theirs.read(10).await, sent, "what they read alone again");
     theirs.end().await;
 }
