@@ -28,7 +28,7 @@
 //! The [`guide`]: [choosing bounds](guide::bounds),
 //! [order and composition](guide::composition), [outcomes](guide::outcomes),
 //! [throttling](guide::throttling), [epochs with pictures](guide::epochs),
-//! [checkpoints and fencing](guide::checkpoints), [testing](guide::testing),
+//! [checkpoints and fencing](guide::checkpoints), [sharing partitions](guide::sharing), [testing](guide::testing),
 //! [migrating](guide::migrating), and [error texts](guide::troubleshooting).
 //!
 //! # Features

@@ -32,7 +32,7 @@
 //! # Which store?
 //! | [`MemoryStore`] | [`FileStore`] | your own |
 //! |---|---|---|
-//! | tests; consumers that start over anyway | the processes of one machine; outlasts crashes | [`CheckpointStore`] and [`OwnershipStore`], tested by the feature `contract` |
+//! | tests; consumers that start over anyway | the processes of one machine; outlasts crashes (of several: [`sharing`](super::sharing)) | [`CheckpointStore`] and [`OwnershipStore`], tested by the feature `contract` |
 //!
 //! Without a checkpoint a partition starts where
 //! [`with_position`](crate::consumer::epoch_safe::EpochSafeConsumerOptions::with_position)

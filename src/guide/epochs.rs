@@ -116,8 +116,8 @@
 //! # What levels cannot do
 //! They say who may read **now**. A process that stands still does not hear that it
 //! lost, and goes on for a moment when it wakes up: for that there are
-//! [generations](super::checkpoints). And they share nothing out: which process reads
-//! which partition is for you to say.
+//! [generations](super::checkpoints). And they share nothing out: for that there is the
+//! [processor](super::sharing).
 //!
 //! The example `epoch_conflict` shows all of this with the service's own words.
 //!

@@ -11,6 +11,7 @@
 //! | [`throttling`] | throughput units, `server-busy`, and several writers |
 //! | [`epochs`] | who may read a partition, in pictures |
 //! | [`checkpoints`] | where a consumer goes on, and why a late one does no harm |
+//! | [`sharing`] | several processes in one consumer group, and their store |
 //! | [`testing`] | your own code against the emulator, in Rust or any language |
 //! | [`migrating`] | from `azeventhubs`, from the official crate, from Express |
 //! | [`troubleshooting`] | an error text, what it means, what to do |
@@ -68,6 +69,7 @@ pub mod composition;
 pub mod epochs;
 pub mod migrating;
 pub mod outcomes;
+pub mod sharing;
 pub mod testing;
 pub mod throttling;
 pub mod troubleshooting;

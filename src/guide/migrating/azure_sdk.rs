@@ -48,7 +48,7 @@
 //! | `StartLocation` | [`StartPosition`](crate::transport::StartPosition) | the default is the latest in both |
 //! | `with_consumer_group`, `with_instance_id` | [`with_consumer_group`], [`with_name`] | |
 //! | `partition_client.update_checkpoint(&event)` | [`ack`], and [`checkpoint_every`] | in any order; a late one is refused |
-//! | `EventProcessor`, which shares partitions out among processes | name them by [`with_partitions`] | |
+//! | `EventProcessor`, and a checkpoint store | [`EventProcessor`](crate::consumer::processor::EventProcessor), and a [store](crate::guide::sharing) | hands over before it lets go; generations fence |
 //!
 //! # Before and after
 //! ```text
