@@ -88,8 +88,8 @@ async fn a_token_does_over_tls_and_only_the_right_one_with_the_right_host() {
     let url = azurite.url(CONTAINER);
     assert!(url.starts_with("https://"), "{url}");
     let trusting = || options().with_root_certificates(std::fs::read(certificate.chain()).unwrap());
-    let tokens = Arc::new(Tokens("https://storage.azure.com/"));
-    let store = BlobStore::with_credential(&url, tokens.clone(), trusting()).unwrap();
+    let tokens: Arc<dyn TokenCredential> = Arc::new(Tokens("https://storage.azure.com/"));
+    let store = BlobStore::with_credential(&url, Arc::clone(&tokens), trusting()).unwrap();
     assert!(store.create_container_if_missing().await.unwrap());
     let generation = store.claim(&scope(), FIRST, "a").await.unwrap();
     store
@@ -109,7 +109,7 @@ async fn a_token_does_over_tls_and_only_the_right_one_with_the_right_host() {
     assert_eq!(*refused.kind(), ErrorKind::Unauthorized, "{refused}");
     assert!(!format!("{refused:?}").contains("c2VjcmV0"), "{refused:?}");
 
-    let wary = BlobStore::with_credential(&url, tokens.clone(), options()).unwrap();
+    let wary = BlobStore::with_credential(&url, Arc::clone(&tokens), options()).unwrap();
     let elsewhere = url.replace("localhost", "127.0.0.1");
     let elsewhere = BlobStore::with_credential(&elsewhere, tokens, trusting()).unwrap();
     for store in [wary, elsewhere] {

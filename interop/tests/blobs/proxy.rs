@@ -84,7 +84,7 @@ impl Proxy {
     }
 
     /// Waits until so many requests were seen that are meant.
-    pub(crate) async fn sees(&self, count: usize, is_meant: impl Fn(&str) -> bool) {
+    pub(crate) async fn sees(&self, count: usize, is_meant: impl Fn(&str) -> bool + Sync) {
         let mut seen = self.seen.subscribe();
         let enough =
             |seen: &Vec<String>| seen.iter().filter(|line| is_meant(line)).count() >= count;

@@ -26,6 +26,8 @@ const PARTITIONS: [PartitionId; 2] = [PartitionId::new(0), PartitionId::new(1)];
 
 /// Longer than a test: a processor that has gone leaves by releasing, or not at all.
 const OWNERSHIP: Duration = Duration::from_secs(120);
+/// Events that no test has come to yet.
+const MOST: usize = 1024;
 
 /// Partitions, and what was read of each, in order.
 type Read = BTreeMap<String, Vec<String>>;
@@ -260,7 +262,7 @@ pub(crate) async fn what_we_have_only_claimed_starts_where_they_say(sdk: Sdk) {
 /// Our processor beside theirs.
 struct Ours {
     handle: ProcessorHandle,
-    events: mpsc::UnboundedReceiver<(String, String)>,
+    events: mpsc::Receiver<(String, String)>,
     task: JoinHandle<ProcessorReport>,
 }
 
@@ -280,11 +282,11 @@ impl Ours {
             .with_consumer(consumer);
         let processor = shared.hub.event_processor(options).await.expect("started");
         let handle = processor.handle();
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(MOST);
         let task = tokio::spawn(processor.process(NonZeroUsize::MIN, move |event| {
             let body = String::from_utf8_lossy(event.body()).into_owned();
-            let told = sender.send((event.partition().to_string(), body));
-            async move { told }
+            let (sender, partition) = (sender.clone(), event.partition().to_string());
+            async move { sender.send((partition, body)).await }
         }));
         Self {
             handle,
