@@ -1,7 +1,7 @@
 //! Stores in Azurite, and what can go wrong on the way there.
 
 // Each test binary uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod cable;
 pub(crate) mod proxy;
@@ -55,3 +55,15 @@ pub(crate) async fn store_by(azurite: &Azurite, port: u16, options: BlobStoreOpt
     let store = BlobStore::from_connection_string(&account, CONTAINER, options);
     store.expect("nothing is wrong with it")
 }
+
+/// An Azurite of the test's own; none, and the test is over, where it is not installed.
+macro_rules! azurite {
+    () => {
+        match Azurite::start().await {
+            Some(azurite) => azurite,
+            None => return,
+        }
+    };
+}
+
+pub(crate) use azurite;
