@@ -167,7 +167,7 @@
 //!
 //! ```text
 //! …: the certificate of … is not trusted: …
-//! this machine has no root certificates: install them (ca-certificates), or give some with EventHubOptions::with_root_certificates
+//! this machine has no root certificates: install them (ca-certificates), or give some with …
 //! ```
 //! **Means:** someone in between (a proxy that looks into TLS, an emulator with a
 //! certificate of its own), or a bare container. **Do:** install or give the right
