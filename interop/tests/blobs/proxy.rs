@@ -82,15 +82,6 @@ impl Proxy {
     pub(crate) fn forget(&self) {
         self.seen.send_replace(Vec::new());
     }
-
-    /// Waits until so many requests were seen that are meant.
-    pub(crate) async fn sees(&self, count: usize, is_meant: impl Fn(&str) -> bool + Sync) {
-        let mut seen = self.seen.subscribe();
-        let enough =
-            |seen: &Vec<String>| seen.iter().filter(|line| is_meant(line)).count() >= count;
-        let waited = tokio::time::timeout(super::Duration::from_secs(60), seen.wait_for(enough));
-        waited.await.expect("in time").expect("the proxy runs");
-    }
 }
 
 async fn serve(
@@ -128,7 +119,13 @@ async fn exchange(
     let fate = (judge.lock().unwrap())(line);
     seen.send_modify(|seen| seen.push(line.to_owned()));
     let request = format!("{line}\r\nConnection: close\r\n{rest}");
-    match fate {
+    let is_answered = match fate {
+        Fate::Pass => true,
+        Fate::LoseAnswer => false,
+        Fate::After(first) => {
+            first.await;
+            true
+        }
         Fate::Drop => return Ok(()),
         Fate::Hang => {
             // Until the client has enough.
@@ -142,23 +139,15 @@ async fn exchange(
             );
             return client.write_all(answer.as_bytes()).await;
         }
-        Fate::After(first) => first.await,
-        Fate::Pass | Fate::LoseAnswer => {
-            let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
-            server.write_all(request.as_bytes()).await?;
-            let mut answer = Vec::new();
-            server.read_to_end(&mut answer).await?;
-            return match fate {
-                Fate::LoseAnswer => Ok(()),
-                _ => client.write_all(&answer).await,
-            };
-        }
-    }
+    };
     let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
     server.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).await?;
-    client.write_all(&answer).await
+    match is_answered {
+        true => client.write_all(&answer).await,
+        false => Ok(()),
+    }
 }
 
 impl fmt::Debug for Proxy {
