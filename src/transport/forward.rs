@@ -1,71 +1,78 @@
-//! Shared and boxed transports are transports.
+//! Transports that are what they hold: shared and boxed ones, wrappers, and those that give the
+//! client of another crate a name of ours.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use super::{TransportConsumer, TransportManagement, TransportProducer};
 
-use super::{
-    HubProperties, PartitionProperties, ReceiverOptions, TransportConsumer, TransportManagement,
-    TransportProducer, TransportReceiver,
-};
-use crate::batch::{BatchLimits, EventBatch};
-use crate::error::{Error, SendBatchError};
-use crate::partition::{PartitionId, Target};
-use crate::producer::ThrottleGate;
-
+/// `forward!(producer: [generics] type, self => what it holds)`, or `consumer:`: each call
+/// is one of what is held.
 macro_rules! forward {
-    ($pointer:ident) => {
-        #[async_trait]
+    (management: [$($generics:tt)*] $outer:ty, $this:ident => $inner:expr) => {
+        #[async_trait::async_trait]
         #[deny(clippy::missing_trait_methods)]
-        impl<T: TransportManagement + ?Sized> TransportManagement for $pointer<T> {
-            async fn hub_properties(&self) -> Result<HubProperties, Error> {
-                (**self).hub_properties().await
+        impl<$($generics)*> $crate::transport::TransportManagement for $outer {
+            async fn hub_properties(
+                &$this,
+            ) -> Result<$crate::transport::HubProperties, $crate::error::Error> {
+                $inner.hub_properties().await
             }
 
             async fn partition_properties(
-                &self,
-                partition: PartitionId,
-            ) -> Result<PartitionProperties, Error> {
-                (**self).partition_properties(partition).await
+                &$this,
+                partition: $crate::partition::PartitionId,
+            ) -> Result<$crate::transport::PartitionProperties, $crate::error::Error> {
+                $inner.partition_properties(partition).await
             }
         }
-
-        #[async_trait]
+    };
+    (producer: [$($generics:tt)*] $outer:ty, $this:ident => $inner:expr) => {
+        #[async_trait::async_trait]
         #[deny(clippy::missing_trait_methods)]
-        impl<T: TransportProducer + ?Sized> TransportProducer for $pointer<T> {
-            async fn send_batch(&self, batch: EventBatch) -> Result<(), SendBatchError> {
-                (**self).send_batch(batch).await
+        impl<$($generics)*> $crate::transport::TransportProducer for $outer {
+            async fn send_batch(
+                &$this,
+                batch: $crate::batch::EventBatch,
+            ) -> Result<(), $crate::error::SendBatchError> {
+                $inner.send_batch(batch).await
             }
 
-            fn limits(&self, target: &Target) -> BatchLimits {
-                (**self).limits(target)
+            fn limits(&$this, target: &$crate::partition::Target) -> $crate::batch::BatchLimits {
+                $inner.limits(target)
             }
 
-            fn throttle_gate(&self) -> Option<ThrottleGate> {
-                (**self).throttle_gate()
+            fn throttle_gate(&$this) -> Option<$crate::producer::ThrottleGate> {
+                $inner.throttle_gate()
             }
 
-            async fn close(&self) -> Result<(), Error> {
-                (**self).close().await
+            async fn close(&$this) -> Result<(), $crate::error::Error> {
+                $inner.close().await
             }
         }
-
-        #[async_trait]
+    };
+    (consumer: [$($generics:tt)*] $outer:ty, $this:ident => $inner:expr) => {
+        #[async_trait::async_trait]
         #[deny(clippy::missing_trait_methods)]
-        impl<T: TransportConsumer + ?Sized> TransportConsumer for $pointer<T> {
+        impl<$($generics)*> $crate::transport::TransportConsumer for $outer {
             async fn open_receiver(
-                &self,
-                options: ReceiverOptions,
-            ) -> Result<Box<dyn TransportReceiver>, Error> {
-                (**self).open_receiver(options).await
+                &$this,
+                options: $crate::transport::ReceiverOptions,
+            ) -> Result<Box<dyn $crate::transport::TransportReceiver>, $crate::error::Error> {
+                $inner.open_receiver(options).await
             }
 
-            async fn close(&self) -> Result<(), Error> {
-                (**self).close().await
+            async fn close(&$this) -> Result<(), $crate::error::Error> {
+                $inner.close().await
             }
         }
     };
 }
 
-forward!(Arc);
-forward!(Box);
+pub(crate) use forward;
+
+forward!(management: [T: TransportManagement + ?Sized] Arc<T>, self => (**self));
+forward!(producer: [T: TransportProducer + ?Sized] Arc<T>, self => (**self));
+forward!(consumer: [T: TransportConsumer + ?Sized] Arc<T>, self => (**self));
+forward!(management: [T: TransportManagement + ?Sized] Box<T>, self => (**self));
+forward!(producer: [T: TransportProducer + ?Sized] Box<T>, self => (**self));
+forward!(consumer: [T: TransportConsumer + ?Sized] Box<T>, self => (**self));

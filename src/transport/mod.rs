@@ -55,7 +55,7 @@ pub(crate) mod conflict;
 mod consumer;
 #[cfg(feature = "contract")]
 pub mod contract;
-mod forward;
+pub(crate) mod forward;
 pub mod memory;
 mod position;
 mod producer;

@@ -9,11 +9,10 @@ use super::limit::Cost;
 use super::waiters::RateLimiter;
 use crate::batch::{BatchLimits, EventBatch};
 use crate::error::{Error, SendBatchError};
-use crate::partition::{PartitionId, Target};
+use crate::partition::Target;
 use crate::producer::ThrottleGate;
-use crate::transport::{
-    HubProperties, PartitionProperties, TransportManagement, TransportProducer,
-};
+use crate::transport::TransportProducer;
+use crate::transport::forward::forward;
 
 /// A producer whose every attempt passes a [`RateLimiter`].
 ///
@@ -53,20 +52,7 @@ impl<P: TransportProducer> RateLimitedProducer<P> {
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<P: TransportProducer> TransportManagement for RateLimitedProducer<P> {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.inner.hub_properties().await
-    }
-
-    async fn partition_properties(
-        &self,
-        partition: PartitionId,
-    ) -> Result<PartitionProperties, Error> {
-        self.inner.partition_properties(partition).await
-    }
-}
+forward!(management: [P: TransportProducer] RateLimitedProducer<P>, self => self.inner);
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]

@@ -16,10 +16,8 @@ use crate::error::Error;
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
 use crate::transport::client::{Client, ClientConsumer, Connect, Outlet, Place, Read, Request};
-use crate::transport::{
-    HubProperties, PartitionProperties, ReceiverOptions, StartPosition, TransportConsumer,
-    TransportManagement, TransportReceiver,
-};
+use crate::transport::forward::forward;
+use crate::transport::{HubProperties, PartitionProperties, ReceiverOptions, StartPosition};
 use crate::value::Timestamp;
 
 /// Opens receivers by azeventhubs, each on a client of its own.
@@ -45,34 +43,8 @@ impl AzeventhubsConsumer {
     }
 }
 
-#[async_trait]
-impl TransportManagement for AzeventhubsConsumer {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.0.hub_properties().await
-    }
-
-    async fn partition_properties(
-        &self,
-        partition: PartitionId,
-    ) -> Result<PartitionProperties, Error> {
-        self.0.partition_properties(partition).await
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl TransportConsumer for AzeventhubsConsumer {
-    async fn open_receiver(
-        &self,
-        options: ReceiverOptions,
-    ) -> Result<Box<dyn TransportReceiver>, Error> {
-        self.0.open_receiver(options).await
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.0.close().await
-    }
-}
+forward!(management: [] AzeventhubsConsumer, self => self.0);
+forward!(consumer: [] AzeventhubsConsumer, self => self.0);
 
 /// Makes clients.
 struct Clients(Access);

@@ -2,19 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use azeventhubs::producer::EventHubProducerClient;
 
 use super::connect::{Access, Source};
 use super::{AzeventhubsOptions, OneAttempt};
-use crate::batch::{BatchLimits, EventBatch};
-use crate::error::{Error, SendBatchError};
-use crate::partition::{PartitionId, Target};
-use crate::producer::ThrottleGate;
+use crate::error::Error;
 use crate::transport::client::ClientProducer;
-use crate::transport::{
-    HubProperties, PartitionProperties, TransportManagement, TransportProducer,
-};
+use crate::transport::forward::forward;
 
 /// Sends batches by azeventhubs.
 ///
@@ -53,36 +47,5 @@ impl AzeventhubsProducer {
     }
 }
 
-#[async_trait]
-impl TransportManagement for AzeventhubsProducer {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.0.hub_properties().await
-    }
-
-    async fn partition_properties(
-        &self,
-        partition: PartitionId,
-    ) -> Result<PartitionProperties, Error> {
-        self.0.partition_properties(partition).await
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl TransportProducer for AzeventhubsProducer {
-    async fn send_batch(&self, batch: EventBatch) -> Result<(), SendBatchError> {
-        self.0.send_batch(batch).await
-    }
-
-    fn limits(&self, target: &Target) -> BatchLimits {
-        self.0.limits(target)
-    }
-
-    fn throttle_gate(&self) -> Option<ThrottleGate> {
-        self.0.throttle_gate()
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.0.close().await
-    }
-}
+forward!(management: [] AzeventhubsProducer, self => self.0);
+forward!(producer: [] AzeventhubsProducer, self => self.0);

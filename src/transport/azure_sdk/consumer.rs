@@ -22,10 +22,8 @@ use crate::error::Error;
 use crate::event::ReceivedEvent;
 use crate::partition::PartitionId;
 use crate::transport::client::{Client, ClientConsumer, Connect, Outlet, Place, Read, Request};
-use crate::transport::{
-    HubProperties, PartitionProperties, ReceiverOptions, StartPosition, TransportConsumer,
-    TransportManagement, TransportReceiver,
-};
+use crate::transport::forward::forward;
+use crate::transport::{HubProperties, PartitionProperties, ReceiverOptions, StartPosition};
 
 /// How long the SDK waits for an event while a receiver is opened: it does not
 /// tell otherwise that it is attached.
@@ -76,34 +74,8 @@ impl AzureSdkConsumer {
     }
 }
 
-#[async_trait]
-impl TransportManagement for AzureSdkConsumer {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.0.hub_properties().await
-    }
-
-    async fn partition_properties(
-        &self,
-        partition: PartitionId,
-    ) -> Result<PartitionProperties, Error> {
-        self.0.partition_properties(partition).await
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl TransportConsumer for AzureSdkConsumer {
-    async fn open_receiver(
-        &self,
-        options: ReceiverOptions,
-    ) -> Result<Box<dyn TransportReceiver>, Error> {
-        self.0.open_receiver(options).await
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.0.close().await
-    }
-}
+forward!(management: [] AzureSdkConsumer, self => self.0);
+forward!(consumer: [] AzureSdkConsumer, self => self.0);
 
 type Opened = azure_messaging_eventhubs::Result<ConsumerClient>;
 

@@ -3,20 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use azure_messaging_eventhubs::ProducerClient;
 use azure_messaging_eventhubs::builders::ProducerClientBuilder;
 
 use super::connect::{Given, Opening, SharedClients};
 use super::{AzureSdkOptions, errors};
-use crate::batch::{BatchLimits, EventBatch};
-use crate::error::{Error, SendBatchError};
-use crate::partition::{PartitionId, Target};
-use crate::producer::ThrottleGate;
+use crate::error::Error;
 use crate::transport::client::ClientProducer;
-use crate::transport::{
-    HubProperties, PartitionProperties, TransportManagement, TransportProducer,
-};
+use crate::transport::forward::forward;
 
 /// Sends batches by the official SDK.
 ///
@@ -99,36 +93,5 @@ impl AzureSdkProducer {
     }
 }
 
-#[async_trait]
-impl TransportManagement for AzureSdkProducer {
-    async fn hub_properties(&self) -> Result<HubProperties, Error> {
-        self.0.hub_properties().await
-    }
-
-    async fn partition_properties(
-        &self,
-        partition: PartitionId,
-    ) -> Result<PartitionProperties, Error> {
-        self.0.partition_properties(partition).await
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl TransportProducer for AzureSdkProducer {
-    async fn send_batch(&self, batch: EventBatch) -> Result<(), SendBatchError> {
-        self.0.send_batch(batch).await
-    }
-
-    fn limits(&self, target: &Target) -> BatchLimits {
-        self.0.limits(target)
-    }
-
-    fn throttle_gate(&self) -> Option<ThrottleGate> {
-        self.0.throttle_gate()
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.0.close().await
-    }
-}
+forward!(management: [] AzureSdkProducer, self => self.0);
+forward!(producer: [] AzureSdkProducer, self => self.0);
