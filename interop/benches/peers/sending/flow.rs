@@ -12,6 +12,9 @@ use tokio::task::JoinSet;
 use crate::support::{Failure, Load, Usage, all};
 
 const BATCH_BYTES: NonZeroUsize = NonZeroUsize::new(512 << 10).expect("not zero");
+/// Of one partition: more than its bytes allow. The default holds less than four batches
+/// of 100-byte events, all of them under way.
+const EVENTS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
 /// Batches of one partition on their way at once, and the bytes that it holds: the
 /// longer an acknowledgement takes, the more there are on the way. What is held
@@ -29,7 +32,7 @@ fn bounds(delay: u64) -> (NonZeroUsize, NonZeroUsize) {
 pub(super) fn buffered_options(delay: u64) -> String {
     let (in_flight, bytes) = bounds(delay);
     format!(
-        "with_max_in_flight_per_partition({in_flight}), with_max_bytes_per_partition({bytes}), with_max_batch_bytes({BATCH_BYTES}), events for any partition"
+        "with_max_in_flight_per_partition({in_flight}), with_max_bytes_per_partition({bytes}), with_max_events_per_partition({EVENTS}), with_max_batch_bytes({BATCH_BYTES}), events for any partition"
     )
 }
 
@@ -39,6 +42,7 @@ pub(super) async fn buffered(load: &Load) -> Result<Usage, Failure> {
     let options = BufferedProducerOptions::default()
         .with_max_in_flight_per_partition(in_flight)
         .with_max_bytes_per_partition(bytes)
+        .with_max_events_per_partition(EVENTS)
         .with_max_batch_bytes(BATCH_BYTES);
     let producer = hub.buffered_producer(options).await?;
     let body = load.body();
