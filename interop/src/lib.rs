@@ -10,6 +10,7 @@
 mod access;
 mod app;
 pub mod azurite;
+mod example;
 pub mod expected;
 mod http;
 mod report;
@@ -19,6 +20,7 @@ mod sdk;
 pub use access::Access;
 pub use app::App;
 pub use azurite::Azurite;
+pub use example::example;
 pub use http::get;
 pub use report::{outcome, report, setting, variant};
 pub use run::{emulator, run, run_with};
