@@ -20,7 +20,9 @@ use amqp_support::{HUB, batch, connect, partition};
 use child::{Child, say};
 use directory::Directory;
 use eventhubs_emulator::{Emulator, HubConfig};
-use eventhubs_flow::consumer::checkpoint::{ConsumerScope, FileStore, Ownership, OwnershipStore};
+use eventhubs_flow::consumer::checkpoint::{
+    CheckpointStore, ConsumerScope, FileStore, Ownership, OwnershipStore,
+};
 use eventhubs_flow::consumer::processor::EventProcessorOptions;
 use eventhubs_flow::transport::TransportProducer as _;
 use eventhubs_flow::{EventData, EventHub, PartitionId};
