@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::nesting::{self, Unfit};
+use super::nesting::{Nesting, Unfit, size_of_first};
 use crate::transport::amqp::connection::MAX_FRAME_SIZE;
 
 /// The most bytes that a message may have.
@@ -48,6 +48,7 @@ pub(super) struct Frames {
     /// Looked into for every delivery: for a handful of links nothing is faster.
     links: BTreeMap<(u16, u32), Link>,
     incomplete: usize,
+    nesting: Nesting,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +97,7 @@ impl Frames {
         let body = &frame[body..];
         match kind {
             0 => self.check_body(u16::from_be_bytes([c0, c1]), body)?,
-            _ => nesting::check(body)?,
+            _ => self.nesting.check(body)?,
         }
         Ok(Some(size))
     }
@@ -105,7 +106,7 @@ impl Frames {
         if body.is_empty() {
             return Ok(());
         }
-        let (performative, payload) = body.split_at(nesting::check_first(body)?);
+        let (performative, payload) = body.split_at(self.nesting.check_first(body)?);
         let mut fields = Fields::of(performative).ok_or(Unfit::Malformed)?;
         match fields.code {
             ATTACH => {
@@ -132,7 +133,7 @@ impl Frames {
             }
             _ => {}
         }
-        nesting::check(payload).map_err(Violation::from)
+        self.nesting.check(payload).map_err(Violation::from)
     }
 
     fn check_payload(
@@ -144,7 +145,10 @@ impl Frames {
     ) -> Result<(), Violation> {
         let link = self.links.entry(key).or_default();
         if link.parts.is_empty() && !more {
-            return nesting::check(payload).map_err(|unfit| link.blame(unfit));
+            return self
+                .nesting
+                .check(payload)
+                .map_err(|unfit| link.blame(unfit));
         }
         self.incomplete += payload.len();
         if link.parts.len() + payload.len() > MAX_MESSAGE || self.incomplete > MAX_INCOMPLETE {
@@ -159,7 +163,9 @@ impl Frames {
         if aborted {
             return Ok(());
         }
-        nesting::check(&message).map_err(|unfit| link.blame(unfit))
+        self.nesting
+            .check(&message)
+            .map_err(|unfit| link.blame(unfit))
     }
 
     fn forget(&mut self, channel: u16, handle: u32) {
@@ -216,7 +222,7 @@ impl<'a> Fields<'a> {
             return &[];
         }
         self.left -= 1;
-        let size = nesting::check_first(self.rest).unwrap_or(self.rest.len());
+        let size = size_of_first(self.rest).unwrap_or(self.rest.len());
         let (field, rest) = self.rest.split_at(size);
         self.rest = rest;
         field

@@ -20,7 +20,7 @@ pub(super) enum Unfit {
 }
 
 /// A value that has begun: what is left of it. Small, since there is a stack of them.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Open {
     /// Items to come.
     items: u32,
@@ -41,42 +41,72 @@ impl Open {
     }
 }
 
-/// The values that a value stands in.
-type Stack = [Open; MAX_DEPTH];
-
-const NOTHING: Stack = [Open {
-    items: 0,
-    end: None,
-    constructor: None,
-}; MAX_DEPTH];
-
-/// Checks values that stand one after the other, such as the sections of a message.
-///
-/// # Errors
-/// The first reason not to decode them.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Unfit> {
-    let mut walk = Walk { bytes, at: 0 };
-    let mut stack = NOTHING;
-    while walk.at < bytes.len() {
-        let constructor = walk.byte()?;
-        if let Some(open) = walk.enter(constructor)? {
-            walk.pass(open, &mut stack)?;
-        }
-    }
-    Ok(())
+/// Checks values. What they stand in is kept here from one check to the next: to clear it for
+/// every event would cost as much as the walk.
+#[derive(Debug)]
+pub(super) struct Nesting {
+    /// The values around the one that is walked.
+    around: [Open; MAX_DEPTH - 1],
 }
 
-/// Checks the first value and returns how many bytes it has.
+impl Default for Nesting {
+    fn default() -> Self {
+        let nothing = Open {
+            items: 0,
+            end: None,
+            constructor: None,
+        };
+        Self {
+            around: [nothing; MAX_DEPTH - 1],
+        }
+    }
+}
+
+impl Nesting {
+    /// Checks values that stand one after the other, such as the sections of a message.
+    ///
+    /// # Errors
+    /// The first reason not to decode them.
+    pub(super) fn check(&mut self, bytes: &[u8]) -> Result<(), Unfit> {
+        let mut walk = Walk { bytes, at: 0 };
+        while walk.at < bytes.len() {
+            walk.pass(&mut self.around)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the first value and returns how many bytes it has.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(super) fn check_first(&mut self, bytes: &[u8]) -> Result<usize, Unfit> {
+        let mut walk = Walk { bytes, at: 0 };
+        walk.pass(&mut self.around)?;
+        Ok(walk.at)
+    }
+}
+
+/// How many bytes the first value has; it was checked before.
 ///
 /// # Errors
-/// As [`check`].
-#[inline]
-pub(super) fn check_first(bytes: &[u8]) -> Result<usize, Unfit> {
-    let mut walk = Walk { bytes, at: 0 };
-    let constructor = walk.byte()?;
-    // Most are fields that hold no others: they need no stack.
-    if let Some(open) = walk.enter(constructor)? {
-        walk.pass(open, &mut { NOTHING })?;
+/// [`Unfit::Malformed`] if there is none.
+pub(super) fn size_of_first(checked: &[u8]) -> Result<usize, Unfit> {
+    let mut walk = Walk {
+        bytes: checked,
+        at: 0,
+    };
+    let mut items = 1_usize;
+    while items > 0 {
+        let constructor = walk.byte()?;
+        match walk.enter(constructor)? {
+            None => items -= 1,
+            Some(Open { end: Some(end), .. }) => {
+                walk.at = end.get() as usize;
+                items -= 1;
+            }
+            // Described: two stand in for it.
+            Some(_) => items += 1,
+        }
     }
     Ok(walk.at)
 }
@@ -113,39 +143,39 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Passes the rest of a value that was entered.
-    fn pass(&mut self, first: Open, stack: &mut Stack) -> Result<(), Unfit> {
-        stack[0] = first;
-        let mut depth = 1_usize;
+    /// Passes a value with all that stands in it.
+    #[inline]
+    fn pass(&mut self, around: &mut [Open]) -> Result<(), Unfit> {
+        let constructor = self.byte()?;
+        let Some(mut open) = self.enter(constructor)? else {
+            return Ok(());
+        };
+        let mut depth = 0;
         loop {
-            // Whatever is complete now was an item of what it stands in.
-            while let Some(top) = depth.checked_sub(1) {
-                if stack[top].items > 0 {
-                    break;
-                }
-                let end = stack[top].end;
-                if end.is_some_and(|end| end.get() as usize != self.at) {
-                    return Err(Unfit::Malformed);
-                }
-                depth = top;
-                if let Some(outer) = depth.checked_sub(1) {
-                    stack[outer].items -= 1;
+            while open.items > 0 {
+                let constructor = match open.constructor {
+                    Some(shared) => shared.get(),
+                    None => self.byte()?,
+                };
+                match self.enter(constructor)? {
+                    None => open.items -= 1,
+                    Some(inner) => {
+                        *around.get_mut(depth).ok_or(Unfit::TooDeep)? = open;
+                        depth += 1;
+                        open = inner;
+                    }
                 }
             }
-            let Some(top) = depth.checked_sub(1) else {
+            if open.end.is_some_and(|end| end.get() as usize != self.at) {
+                return Err(Unfit::Malformed);
+            }
+            let Some(outer) = depth.checked_sub(1) else {
                 return Ok(());
             };
-            let constructor = match stack[top].constructor {
-                Some(shared) => shared.get(),
-                None => self.byte()?,
-            };
-            match self.enter(constructor)? {
-                Some(open) => {
-                    *stack.get_mut(depth).ok_or(Unfit::TooDeep)? = open;
-                    depth += 1;
-                }
-                None => stack[top].items -= 1,
-            }
+            depth = outer;
+            open = around[outer];
+            // What is complete was an item of it.
+            open.items -= 1;
         }
     }
 
@@ -227,6 +257,10 @@ impl Walk<'_> {
 mod tests {
     use super::*;
 
+    fn check(bytes: &[u8]) -> Result<(), Unfit> {
+        Nesting::default().check(bytes)
+    }
+
     fn nested(levels: usize) -> Vec<u8> {
         let mut bytes = vec![0x45];
         for _ in 0..levels {
@@ -307,8 +341,27 @@ mod tests {
     #[test]
     fn the_first_value_is_measured() {
         let two = [0xC1, 5, 2, 0xA1, 1, b'k', 0x41, 0x43];
-        assert_eq!(check_first(&two), Ok(7));
+        assert_eq!(Nesting::default().check_first(&two), Ok(7));
         assert_eq!(check(&two), Ok(()));
+    }
+
+    #[test]
+    fn what_was_checked_is_measured() {
+        let values: [&[u8]; 6] = [
+            &[0x40],
+            &[0x52, 7],
+            &[0xA1, 2, b'a', b'b'],
+            &[0xC0, 3, 2, 0x40, 0x40],
+            &[0xE0, 6, 2, 0xA3, 1, b'a', 1, b'b'],
+            // Described, by what is described in turn.
+            &[0x00, 0x00, 0x53, 1, 0x43, 0xC1, 5, 2, 0xA1, 1, b'k', 0x41],
+        ];
+        for value in values {
+            let more = [value, &[0x43, 0x43]].concat();
+            assert_eq!(size_of_first(&more), Ok(value.len()), "{value:x?}");
+            assert_eq!(Nesting::default().check_first(&more), Ok(value.len()));
+        }
+        assert_eq!(size_of_first(&[]), Err(Unfit::Malformed));
     }
 
     #[test]
