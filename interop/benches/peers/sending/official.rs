@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::support::{Failure, Load, Usage, all};
 
 /// Also the most events of a batch.
-const BUFFERED_EVENTS: usize = 16_384;
+const BUFFERED_EVENTS: usize = 65_536;
 
 pub(super) fn batch_options(in_flight: u32) -> String {
     match in_flight {
