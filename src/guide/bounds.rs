@@ -45,7 +45,10 @@
 //! ```
 //! 64 KiB, 20 ms and one in flight make 3.3 MB/s, where the service recommends 1 MB/s
 //! for a partition: one is enough, and it keeps order when an attempt fails. More
-//! than one pays for small batches over a long line, and gives up that order.
+//! than one pays for small batches over a long line, and gives up that order. The
+//! events of all batches in flight, and of the one that fills, must fit into
+//! [`with_max_events_per_partition`] too: four batches of 512 KiB hold 20,000 events
+//! of 100 bytes.
 //!
 //! # The linger: what does an idle event cost?
 //! It counts from the first event of a batch. It matters for the last events before
