@@ -18,7 +18,7 @@ use processing::{
     Answer, CYCLE, Call, EXPIRY, INTERVAL, Process, Sending, SharedLog, Way, is_even, options,
     scope, send_each,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const FIRST: PartitionId = PartitionId::new(0);
 
@@ -48,6 +48,25 @@ async fn a_store_that_fails_at_the_start_is_asked_again() {
     way.set(|_| Answer::Well);
     for _ in 0..2 {
         drop(processor.next().await.expect("a partition"));
+    }
+}
+
+/// It cannot be read, say: to claim it in each cycle would do nothing but raise its
+/// generation.
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_is_given_back_each_time_is_claimed_less_and_less_often() {
+    let hub = MemoryHub::new(1);
+    let mut processor = start(&hub, options(&Way::new(&MemoryStore::new()))).await;
+    let mut claims = Vec::new();
+    while claims.len() < 10 {
+        drop(processor.next().await.expect("a partition"));
+        claims.push(Instant::now());
+    }
+    let waits: Vec<_> = claims.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(waits[0] <= 2 * CYCLE, "{waits:?}");
+    let minute = Duration::from_secs(60);
+    for long in &waits[7..] {
+        assert!(*long >= minute / 2 && *long <= minute + CYCLE, "{waits:?}");
     }
 }
 

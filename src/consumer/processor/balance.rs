@@ -41,6 +41,8 @@ pub(super) struct View<'a> {
     pub(super) held: &'a BTreeSet<PartitionId>,
     /// What it still holds, but is about to give up.
     pub(super) leaving: &'a BTreeSet<PartitionId>,
+    /// What it leaves alone for a while.
+    pub(super) resting: &'a BTreeSet<PartitionId>,
     pub(super) strategy: LoadBalancing,
     /// An owner whose word is older owns nothing any more.
     pub(super) expiry: Duration,
@@ -113,6 +115,8 @@ impl View<'_> {
         plan.wanted = rotated(free, place);
         let surplus = self.surplus(&owned, &shares, mine);
         plan.wanted.extend(rotated(surplus, steal));
+        plan.wanted
+            .retain(|claim| !self.resting.contains(&claim.partition));
         plan
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::options::EventProcessorOptions;
 use super::registry::Registry;
+use super::rests::Rests;
 use super::sightings::Sightings;
 use super::snapshot::{OwnershipState, PartitionOwnership, ProcessorSnapshot};
 use crate::partition::PartitionId;
@@ -31,6 +33,7 @@ pub(super) struct State {
     pub(super) partitions: BTreeSet<PartitionId>,
     pub(super) sightings: Sightings,
     pub(super) held: BTreeMap<PartitionId, Hold>,
+    pub(super) rests: Rests,
     /// When all owners were seen the last time.
     pub(super) seen_at: Option<Instant>,
 }
@@ -82,6 +85,7 @@ impl Core {
                 partitions,
                 sightings: Sightings::default(),
                 held: BTreeMap::new(),
+                rests: Rests::default(),
                 seen_at: None,
             }),
         })
@@ -98,6 +102,13 @@ impl Core {
                 hold.state = now;
             }
         });
+    }
+
+    /// Notes that whoever read a partition is done with it, after so long.
+    pub(super) fn is_given_back(&self, partition: PartitionId, read_for: Duration) {
+        let cycle = self.options.interval;
+        let now = Instant::now();
+        self.with_state(|state| state.rests.given_back(partition, read_for, cycle, now));
     }
 
     pub(super) fn stop(&self) {

@@ -118,6 +118,7 @@ impl Driver {
                 seen: &state.sightings.at(now),
                 held: &ids(held),
                 leaving: &ids(leaving),
+                resting: &state.rests.at(now),
                 strategy: core.options.strategy,
                 expiry: core.options.expiry,
             };

@@ -25,6 +25,10 @@
 //! has changed since the listing. New partitions of the hub are found in the same cycle,
 //! and read from their first event.
 //!
+//! A partition that is given back within a minute of its claim, since it cannot be read,
+//! say, may be claimed in the next cycle; if that happens again it is left alone for a
+//! while, twice as long each time, up to a minute. Others may claim it meanwhile.
+//!
 //! Nothing goes to and fro: a steal always goes from one that has at least two more to one
 //! that has less. Three cycles after the last process came or went all partitions are
 //! owned and no two processes differ by more than one
@@ -86,6 +90,7 @@ mod meters;
 mod options;
 mod owned;
 mod registry;
+mod rests;
 mod sightings;
 mod snapshot;
 mod task;

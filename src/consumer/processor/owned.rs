@@ -31,7 +31,8 @@ pub(super) type Returned = Option<oneshot::Sender<Result<(), Error>>>;
 /// somebody else's to handle.
 ///
 /// To close or drop it before it has ended gives the partition up, too; a later cycle
-/// may claim it again, here or elsewhere.
+/// may claim it again, here or elsewhere. Where that happens again and again within a
+/// minute of the claim, the partition is left alone for longer each time.
 ///
 /// # Cancel safety
 /// Dropping the future of a `next` loses no event.

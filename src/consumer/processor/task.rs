@@ -99,12 +99,16 @@ pub(super) async fn own(core: Arc<Core>, claimed: Claimed, ready: mpsc::Sender<O
         Err(end) => end,
         Ok(mut reading) => {
             core.is_now(partition, OwnershipState::Owned);
+            let since = Instant::now();
             let end = tokio::select! {
                 biased;
                 loss = &mut keeping => End::Lost(loss),
                 () = &mut leaving => End::Leaving,
                 returned = &mut reading.returned => End::Returned(returned.unwrap_or(None)),
             };
+            if let End::Returned(_) = end {
+                core.is_given_back(partition, since.elapsed());
+            }
             core.is_now(partition, OwnershipState::HandingOver);
             tracing::info!(%partition, generation, ?end, "partition is handed over");
             let keeping = match end {

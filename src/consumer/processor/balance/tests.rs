@@ -25,6 +25,7 @@ struct Scene {
     seen: BTreeMap<PartitionId, Seen>,
     held: BTreeSet<PartitionId>,
     leaving: BTreeSet<PartitionId>,
+    resting: BTreeSet<PartitionId>,
     strategy: LoadBalancing,
 }
 
@@ -54,6 +55,7 @@ fn scene(owners: &str) -> Scene {
         seen: owners.chars().enumerate().filter_map(of).collect(),
         held: ids(mine.map(|(at, _)| at as u32)),
         leaving: BTreeSet::new(),
+        resting: BTreeSet::new(),
         strategy: LoadBalancing::Greedy,
     }
 }
@@ -66,6 +68,7 @@ impl Scene {
             seen: &self.seen,
             held: &self.held,
             leaving: &self.leaving,
+            resting: &self.resting,
             strategy: self.strategy,
             expiry: EXPIRY,
         };
@@ -86,6 +89,14 @@ impl Scene {
         stolen.sort_unstable();
         (free, stolen)
     }
+}
+
+#[test]
+fn what_rests_is_not_claimed_and_counts_as_unowned_all_the_same() {
+    let mut scene = scene("m.a-aa");
+    scene.resting = ids([1, 4, 5]);
+    assert_eq!(scene.claims(), (vec![3], vec![]));
+    assert_eq!(scene.decide().unowned, Vec::from_iter(ids([1, 3])));
 }
 
 #[test]
@@ -208,6 +219,7 @@ impl World {
             seen: &listed,
             held: &held,
             leaving: &BTreeSet::new(),
+            resting: &BTreeSet::new(),
             strategy,
             expiry: EXPIRY,
         };
