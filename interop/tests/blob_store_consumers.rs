@@ -3,7 +3,7 @@
 mod blobs;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use blobs::proxy::{Fate, Proxy};
@@ -114,22 +114,7 @@ async fn whatever_a_store_does_nothing_is_skipped() {
     let proxy = Proxy::to(azurite.port()).await;
     let brief = options().with_try_timeout(Duration::from_millis(500));
     let faulty = store_by(&azurite, proxy.port, brief).await;
-    let faults = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&faults);
-    let mut requests = 0_u32;
-    proxy.judge(move |_| {
-        requests += 1;
-        // Spread, and the same in each run.
-        let fate = match requests.wrapping_mul(2_654_435_761) >> 26 {
-            0 => Fate::Hang,
-            1 => Fate::LoseAnswer,
-            2 => Fate::Drop,
-            3 => Fate::Answer("503 Service Unavailable", "ServerBusy"),
-            _ => return Fate::Pass,
-        };
-        counted.fetch_add(1, Ordering::Relaxed);
-        fate
-    });
+    let faults = proxy.fail_now_and_then();
 
     // Read by owner after owner. Each takes over from one that is still reading.
     let mut read: i64 = 0;

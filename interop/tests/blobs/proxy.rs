@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
@@ -72,6 +73,27 @@ impl Proxy {
             true => fate.take().unwrap_or(Fate::Pass),
             false => Fate::Pass,
         });
+    }
+
+    /// Does something to one request in sixteen, and counts them. Which, is the same in each run.
+    pub(crate) fn fail_now_and_then(&self) -> Arc<AtomicU32> {
+        let faults = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&faults);
+        let mut requests = 0_u32;
+        self.judge(move |_| {
+            requests += 1;
+            // Spread.
+            let fate = match requests.wrapping_mul(2_654_435_761) >> 26 {
+                0 => Fate::Hang,
+                1 => Fate::LoseAnswer,
+                2 => Fate::Drop,
+                3 => Fate::Answer("503 Service Unavailable", "ServerBusy"),
+                _ => return Fate::Pass,
+            };
+            counted.fetch_add(1, Ordering::Relaxed);
+            fate
+        });
+        faults
     }
 
     /// The first lines of the requests so far.
