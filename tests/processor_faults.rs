@@ -6,6 +6,7 @@
 #[path = "support/processing.rs"]
 mod processing;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -125,6 +126,45 @@ async fn a_lost_race_yields_nothing() {
     assert_eq!(claims, 0);
     assert!(lost_races >= 1);
     assert_eq!(owner(&store).await.0.as_deref(), Some("faster"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lost_a_race_looks_again_in_the_same_cycle() {
+    let (hub, store) = (MemoryHub::new(1), MemoryStore::new());
+    let way = Way::new(&store);
+    let faster = store.clone();
+    let is_first = AtomicBool::new(true);
+    way.set(move |call| {
+        if call == Call::Claim && is_first.swap(false, Ordering::SeqCst) {
+            // Another was there, and has gone again.
+            let scope = scope();
+            let claimed = faster.claim(&scope, FIRST, "faster").now_or_never();
+            let generation = claimed.unwrap().unwrap();
+            let released = faster.release(&scope, FIRST, generation).now_or_never();
+            released.unwrap().unwrap();
+        }
+        Answer::Well
+    });
+    let mut processor = start(&hub, options(&way)).await;
+    let taking = tokio::time::timeout(INTERVAL / 2, processor.next()).await;
+    assert!(taking.expect("in this cycle").is_some());
+    assert_eq!(processor.snapshot().counts.lost_races, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_answer_was_lost_is_released_at_the_end() {
+    let (hub, store) = (MemoryHub::new(1), MemoryStore::new());
+    let way = Way::new(&store);
+    way.set(|call| match call {
+        Call::Claim => Answer::IsLost,
+        _ => Answer::Well,
+    });
+    let processor = start(&hub, options(&way)).await;
+    let me = processor.snapshot().owner;
+    sleep(CYCLE).await;
+    assert_eq!(owner(&store).await.0, Some(me), "it is claimed");
+    processor.close().await;
+    assert_eq!(owner(&store).await.0, None);
 }
 
 /// "10 s hangs": every other renewal takes as long as it may; the next one comes late, and
