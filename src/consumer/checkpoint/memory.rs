@@ -1,6 +1,6 @@
 //! Checkpoints and owners in memory.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -45,7 +45,7 @@ use crate::sync::{Mutex, lock};
 /// ```
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
-    records: Arc<Mutex<HashMap<Place, Record>>>,
+    records: Arc<Mutex<BTreeMap<Place, Record>>>,
     made_at: Instant,
 }
 

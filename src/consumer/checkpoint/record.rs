@@ -13,7 +13,7 @@ use crate::partition::PartitionId;
 pub(super) const MAX_TEXT_BYTES: usize = 1024;
 
 /// Which record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) scope: ConsumerScope,
     pub(super) partition: PartitionId,
