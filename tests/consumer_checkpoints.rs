@@ -274,7 +274,7 @@ async fn too_much_that_is_not_acknowledged_holds_its_partition_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_corrupt_checkpoint_ends_the_partition_and_stays() {
-    let (hub, store) = (hub_with(10).await, stores::Corrupt);
+    let (hub, store) = (hub_with(10).await, Moody::in_mood(Mood::Corrupt));
     let mut events = open(&hub, options(store)).await;
     let error = next_error(&mut events).await;
     assert_eq!(*error.kind(), ErrorKind::CorruptCheckpoint);

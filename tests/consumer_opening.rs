@@ -24,7 +24,7 @@ use eventhubs_flow::transport::StartPosition;
 use eventhubs_flow::transport::memory::MemoryHub;
 use eventhubs_flow::{Error, ErrorKind, ReceivedEvent};
 use futures::StreamExt as _;
-use rigged::{Op, Rigged};
+use rigged::{Call, Rigged};
 use tokio::time::timeout;
 use tricky::Tricky;
 
@@ -126,10 +126,10 @@ async fn a_checkpoint_before_the_end_that_was_looked_up_skips_nothing() {
 async fn assert_started_after_a_first_checkpoint(position: StartPosition) {
     let (hub, inner) = (hub_with(100).await, MemoryStore::new());
     let old = inner.clone();
-    let store = Rigged::new(&inner, move |op| {
+    let store = Rigged::new(&inner, move |call| {
         let old = old.clone();
         async move {
-            if matches!(op, Op::Claim(_)) {
+            if matches!(call, Call::Claim(_)) {
                 old.store(&scope(), FIRST, 0, &at(50)).await?;
             }
             Ok(())
@@ -215,9 +215,9 @@ async fn assert_reset_in_the_end(missing: MissingPosition, first: i64) {
     let stale = inner.store(&scope(), FIRST, 0, &at(500)).await;
     stale.expect("stored");
     let failures = Arc::new(AtomicU32::new(1));
-    let store = Rigged::new(&inner, move |op| {
+    let store = Rigged::new(&inner, move |call| {
         let relaxed = Ordering::Relaxed;
-        let fails = op == Op::Reset
+        let fails = call == Call::Reset
             && failures
                 .fetch_update(relaxed, relaxed, |left| left.checked_sub(1))
                 .is_ok();
@@ -260,8 +260,8 @@ async fn a_good_checkpoint_that_replaced_a_useless_one_is_not_reset() {
 #[tokio::test(start_paused = true)]
 async fn a_late_claim_of_a_displaced_owner_does_not_end_the_newer_one() {
     let (hub, inner) = (hub_with(10).await, MemoryStore::new());
-    let store = Rigged::new(&inner, move |op| async move {
-        if op == Op::Claim("a".to_owned()) {
+    let store = Rigged::new(&inner, move |call| async move {
+        if call == Call::Claim("a".to_owned()) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Ok(())
@@ -292,8 +292,8 @@ async fn a_late_claim_of_a_displaced_owner_does_not_end_the_newer_one() {
 #[tokio::test(start_paused = true)]
 async fn a_partition_that_is_claimed_when_it_is_closed_is_released() {
     let (hub, inner) = (hub_with(10).await, MemoryStore::new());
-    let store = Rigged::new(&inner, move |op| async move {
-        if op == Op::Fence {
+    let store = Rigged::new(&inner, move |call| async move {
+        if call == Call::Fence {
             std::future::pending::<()>().await;
         }
         Ok(())

@@ -27,7 +27,7 @@ use eventhubs_flow::transport::StartPosition;
 use eventhubs_flow::transport::memory::MemoryHub;
 use eventhubs_flow::{Error, ErrorKind, ReceivedEvent};
 use futures::{FutureExt as _, StreamExt as _};
-use rigged::{Op, Rigged};
+use rigged::{Call, Rigged};
 use tokio::time::timeout;
 use tricky::Tricky;
 
@@ -85,8 +85,8 @@ async fn a_store_that_refuses_for_good_is_not_asked_without_end() {
     let (hub, inner) = (hub_with(10).await, MemoryStore::new());
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&attempts);
-    let store = Rigged::new(&inner, move |op| {
-        let refused = op == Op::Store;
+    let store = Rigged::new(&inner, move |call| {
+        let refused = call == Call::Store;
         if refused {
             counted.fetch_add(1, Ordering::Relaxed);
         }
@@ -125,10 +125,10 @@ async fn a_partition_at_its_bound_of_unwritten_events_is_written_and_goes_on() {
 async fn a_late_refusal_of_an_old_generation_does_not_revoke_the_new_one() {
     let (hub, inner) = (hub_with(10).await, MemoryStore::new());
     let (gate, opened) = tokio::sync::watch::channel(false);
-    let store = Rigged::new(&inner, move |op| {
+    let store = Rigged::new(&inner, move |call| {
         let mut opened = opened.clone();
         async move {
-            if op == Op::Store {
+            if call == Call::Store {
                 opened.wait_for(|open| *open).await.expect("here");
             }
             Ok(())
@@ -236,10 +236,10 @@ async fn what_is_skipped_does_not_make_the_next_grant_exceed_the_bytes() {
     let first = inner.store(&scope(), FIRST, 0, &at(0)).await;
     first.expect("stored");
     let old = inner.clone();
-    let store = Rigged::new(&inner, move |op| {
+    let store = Rigged::new(&inner, move |call| {
         let old = old.clone();
         async move {
-            if matches!(op, Op::Claim(_)) {
+            if matches!(call, Call::Claim(_)) {
                 old.store(&scope(), FIRST, 0, &at(8)).await?;
             }
             Ok(())

@@ -79,7 +79,7 @@ async fn a_claim_whose_answer_was_lost_yields_nothing_until_it_is_made_anew() {
     for answer in [Answer::IsLost, Answer::Late(Duration::from_secs(10))] {
         let way = Way::new(&store);
         way.set(move |call| match call {
-            Call::Claim => answer,
+            Call::Claim(_) => answer,
             _ => Answer::Well,
         });
         let (_, before) = owner(&store).await;
@@ -109,7 +109,7 @@ async fn a_lost_race_yields_nothing() {
     let way = Way::new(&store);
     let faster = store.clone();
     way.set(move |call| {
-        if call == Call::Claim {
+        if matches!(call, Call::Claim(_)) {
             let scope = scope();
             // A store in memory does not wait.
             let claimed = faster.claim(&scope, FIRST, "faster").now_or_never();
@@ -135,7 +135,7 @@ async fn who_lost_a_race_looks_again_in_the_same_cycle() {
     let faster = store.clone();
     let is_first = AtomicBool::new(true);
     way.set(move |call| {
-        if call == Call::Claim && is_first.swap(false, Ordering::SeqCst) {
+        if matches!(call, Call::Claim(_)) && is_first.swap(false, Ordering::SeqCst) {
             // Another was there, and has gone again.
             let scope = scope();
             let claimed = faster.claim(&scope, FIRST, "faster").now_or_never();
@@ -156,7 +156,7 @@ async fn a_claim_whose_answer_was_lost_is_released_at_the_end() {
     let (hub, store) = (MemoryHub::new(1), MemoryStore::new());
     let way = Way::new(&store);
     way.set(|call| match call {
-        Call::Claim => Answer::IsLost,
+        Call::Claim(_) => Answer::IsLost,
         _ => Answer::Well,
     });
     let processor = start(&hub, options(&way)).await;

@@ -3,13 +3,15 @@
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
+#[path = "store_calls.rs"]
+mod store_calls;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use eventhubs_flow::consumer::EventStream;
 use eventhubs_flow::consumer::checkpoint::{
     Checkpoint, CheckpointStore, ConsumerScope, MemoryStore, Ownership, OwnershipStore,
@@ -22,6 +24,8 @@ use eventhubs_flow::transport::memory::MemoryHub;
 use eventhubs_flow::transport::{StartPosition, TransportProducer};
 use eventhubs_flow::{BatchLimits, Error, ErrorKind, EventBatch, EventData, PartitionId};
 use futures::StreamExt as _;
+pub(crate) use store_calls::Call;
+use store_calls::pass_calls;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -49,16 +53,6 @@ pub(crate) enum Answer {
     /// Does it, and tells so long after.
     Slow(Duration),
     Never,
-}
-
-/// A call of the owners' port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Call {
-    List,
-    Claim,
-    Renew,
-    Release,
-    Checkpoint,
 }
 
 type Mood = dyn Fn(Call) -> Answer + Send + Sync;
@@ -113,107 +107,7 @@ impl fmt::Debug for Way {
     }
 }
 
-#[async_trait]
-impl CheckpointStore for Way {
-    async fn checkpoint(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-    ) -> Result<Option<Checkpoint>, Error> {
-        let work = self.inner.checkpoint(scope, partition);
-        self.pass(Call::Checkpoint, work).await
-    }
-
-    async fn fence(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-        generation: u64,
-    ) -> Result<Option<Checkpoint>, Error> {
-        let work = self.inner.fence(scope, partition, generation);
-        self.pass(Call::Checkpoint, work).await
-    }
-
-    async fn store(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-        generation: u64,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), Error> {
-        let work = self.inner.store(scope, partition, generation, checkpoint);
-        self.pass(Call::Checkpoint, work).await
-    }
-
-    async fn reset(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-        generation: u64,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Result<(), Error> {
-        let work = self.inner.reset(scope, partition, generation, checkpoint);
-        self.pass(Call::Checkpoint, work).await
-    }
-}
-
-#[async_trait]
-impl OwnershipStore for Way {
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    async fn ownership(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-    ) -> Result<Option<Ownership>, Error> {
-        let work = self.inner.ownership(scope, partition);
-        self.pass(Call::List, work).await
-    }
-
-    async fn ownerships(
-        &self,
-        scope: &ConsumerScope,
-    ) -> Result<Vec<(PartitionId, Ownership)>, Error> {
-        self.pass(Call::List, self.inner.ownerships(scope)).await
-    }
-
-    async fn claim(&self, _: &ConsumerScope, _: PartitionId, _: &str) -> Result<u64, Error> {
-        panic!("a processor claims only what it has seen")
-    }
-
-    async fn claim_if(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-        owner: &str,
-        seen: Option<&Ownership>,
-    ) -> Result<Option<Ownership>, Error> {
-        let work = self.inner.claim_if(scope, partition, owner, seen);
-        self.pass(Call::Claim, work).await
-    }
-
-    async fn renew(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-        held: &Ownership,
-    ) -> Result<Option<Ownership>, Error> {
-        let work = self.inner.renew(scope, partition, held);
-        self.pass(Call::Renew, work).await
-    }
-
-    async fn release(
-        &self,
-        scope: &ConsumerScope,
-        partition: PartitionId,
-        generation: u64,
-    ) -> Result<(), Error> {
-        let work = self.inner.release(scope, partition, generation);
-        self.pass(Call::Release, work).await
-    }
-}
+pass_calls!(Way);
 
 pub(crate) fn consumer() -> EpochSafeConsumerOptions {
     EpochSafeConsumerOptions::default()
