@@ -1,63 +1,32 @@
 //! A consumer and its stores, on a paused clock.
 
+#[path = "support/checkpointing.rs"]
+mod checkpointing;
 #[path = "support/consuming.rs"]
 mod consuming;
 #[path = "support/stores.rs"]
 mod stores;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consuming::{FIRST, earliest, idle, next_error, next_event as next, open, seen};
+use checkpointing::{hub_with, next, nonzero, numbers, options, scope, stored, take};
+use consuming::{FIRST, idle, next_error, open, seen};
 use eventhubs_flow::consumer::EventStream;
 use eventhubs_flow::consumer::checkpoint::{
-    Checkpoint, CheckpointStore, ConsumerScope, MemoryStore, OwnershipStore,
+    Checkpoint, CheckpointStore, MemoryStore, OwnershipStore,
 };
 use eventhubs_flow::consumer::epoch_safe::{
     EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions, MissingPosition,
 };
 use eventhubs_flow::transport::memory::MemoryHub;
 use eventhubs_flow::transport::{ReceiverOptions, StartPosition, TransportConsumer};
-use eventhubs_flow::{Error, ErrorKind, OwnershipLostReason, ReceivedEvent};
+use eventhubs_flow::{Error, ErrorKind, OwnershipLostReason};
 use futures::{FutureExt as _, StreamExt as _};
 use stores::{Mood, Moody};
 
-const NAMESPACE: &str = "ns.example";
-
-fn options<S: CheckpointStore + OwnershipStore>(store: S) -> EpochSafeConsumerOptions {
-    earliest().with_namespace(NAMESPACE).with_store(store)
-}
-
-fn scope() -> ConsumerScope {
-    ConsumerScope::new(NAMESPACE, "memory", "$Default")
-}
-
-async fn hub_with(count: usize) -> MemoryHub {
-    let hub = MemoryHub::new(1);
-    send(&hub, count).await;
-    hub
-}
-
 async fn send(hub: &MemoryHub, count: usize) {
     consuming::send(hub, FIRST, count).await;
-}
-
-async fn take(events: &mut EpochSafeConsumer, count: usize) -> Vec<ReceivedEvent> {
-    let mut taken = Vec::new();
-    for _ in 0..count {
-        taken.push(next(events).await);
-    }
-    taken
-}
-
-fn numbers(events: &[ReceivedEvent]) -> Vec<i64> {
-    events.iter().map(ReceivedEvent::sequence_number).collect()
-}
-
-async fn stored(store: &MemoryStore) -> Option<i64> {
-    let checkpoint = store.checkpoint(&scope(), FIRST).await.expect("read");
-    checkpoint.map(|checkpoint| checkpoint.sequence_number)
 }
 
 fn at(sequence_number: i64) -> Checkpoint {
@@ -65,10 +34,6 @@ fn at(sequence_number: i64) -> Checkpoint {
         sequence_number,
         offset: Some("offset".into()),
     }
-}
-
-fn nonzero(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).expect("not zero")
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! What comes at the worst moment while a partition is opened: faults, other owners,
 //! hubs that are created anew.
 
+#[path = "support/checkpointing.rs"]
+mod checkpointing;
 #[path = "support/consuming.rs"]
 mod consuming;
 #[path = "support/rigged.rs"]
@@ -12,68 +14,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use consuming::{FIRST, earliest, idle, open, seen, send};
+use checkpointing::{at, hub_with, next, numbers, options, scope, stored, take};
+use consuming::{FIRST, idle, open, seen, send};
 use eventhubs_flow::consumer::EventStream;
-use eventhubs_flow::consumer::checkpoint::{
-    Checkpoint, CheckpointStore, ConsumerScope, MemoryStore, OwnershipStore,
-};
-use eventhubs_flow::consumer::epoch_safe::{
-    EpochSafeConsumer, EpochSafeConsumerOptions, MissingPosition, PartitionState,
-};
+use eventhubs_flow::consumer::checkpoint::{CheckpointStore, MemoryStore, OwnershipStore};
+use eventhubs_flow::consumer::epoch_safe::{EpochSafeConsumer, MissingPosition, PartitionState};
 use eventhubs_flow::transport::StartPosition;
-use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::{Error, ErrorKind, ReceivedEvent};
+use eventhubs_flow::{Error, ErrorKind};
 use futures::StreamExt as _;
 use rigged::{Call, Rigged};
 use tokio::time::timeout;
 use tricky::Tricky;
-
-const NAMESPACE: &str = "ns.example";
-
-fn options<S: CheckpointStore + OwnershipStore>(store: S) -> EpochSafeConsumerOptions {
-    earliest().with_namespace(NAMESPACE).with_store(store)
-}
-
-fn scope() -> ConsumerScope {
-    ConsumerScope::new(NAMESPACE, "memory", "$Default")
-}
-
-async fn hub_with(count: usize) -> MemoryHub {
-    let hub = MemoryHub::new(1);
-    send(&hub, FIRST, count).await;
-    hub
-}
-
-/// The next event within ten minutes.
-async fn next(events: &mut EpochSafeConsumer) -> ReceivedEvent {
-    let next = timeout(Duration::from_secs(600), events.next()).await;
-    let next = next.expect("an event within ten minutes");
-    next.expect("goes on").expect("an event")
-}
-
-fn at(sequence_number: i64) -> Checkpoint {
-    Checkpoint {
-        sequence_number,
-        offset: None,
-    }
-}
-
-async fn take(events: &mut EpochSafeConsumer, count: usize) -> Vec<ReceivedEvent> {
-    let mut taken = Vec::new();
-    for _ in 0..count {
-        taken.push(next(events).await);
-    }
-    taken
-}
-
-fn numbers(events: &[ReceivedEvent]) -> Vec<i64> {
-    events.iter().map(ReceivedEvent::sequence_number).collect()
-}
-
-async fn stored(store: &MemoryStore) -> Option<i64> {
-    let checkpoint = store.checkpoint(&scope(), FIRST).await.expect("read");
-    checkpoint.map(|checkpoint| checkpoint.sequence_number)
-}
 
 /// Another owner: claims, fences, leaves a checkpoint and goes.
 async fn other_owner_leaves(store: &MemoryStore, checkpoint: i64) {

@@ -1,6 +1,8 @@
 //! What keeps a consumer going: its writer, its looks for partitions and for silence,
 //! its ends.
 
+#[path = "support/checkpointing.rs"]
+mod checkpointing;
 #[path = "support/consuming.rs"]
 mod consuming;
 #[path = "support/log.rs"]
@@ -10,73 +12,22 @@ mod rigged;
 #[path = "support/tricky.rs"]
 mod tricky;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use consuming::{FIRST, earliest, idle, intrude, open, seen, send, send_sized};
+use checkpointing::{at, hub_with, next, nonzero, options, scope, stored, take};
+use consuming::{FIRST, earliest, idle, intrude, open, seen, send_sized};
 use eventhubs_flow::consumer::EventStream;
-use eventhubs_flow::consumer::checkpoint::{
-    Checkpoint, CheckpointStore, ConsumerScope, MemoryStore, OwnershipStore,
-};
-use eventhubs_flow::consumer::epoch_safe::{
-    EpochPolicy, EpochSafeConsumer, EpochSafeConsumerOptions, PartitionState,
-};
+use eventhubs_flow::consumer::checkpoint::{CheckpointStore, MemoryStore, OwnershipStore};
+use eventhubs_flow::consumer::epoch_safe::{EpochPolicy, EpochSafeConsumer, PartitionState};
 use eventhubs_flow::transport::StartPosition;
 use eventhubs_flow::transport::memory::MemoryHub;
-use eventhubs_flow::{Error, ErrorKind, ReceivedEvent};
+use eventhubs_flow::{Error, ErrorKind};
 use futures::{FutureExt as _, StreamExt as _};
 use rigged::{Call, Rigged};
 use tokio::time::timeout;
 use tricky::Tricky;
-
-const NAMESPACE: &str = "ns.example";
-
-fn options<S: CheckpointStore + OwnershipStore>(store: S) -> EpochSafeConsumerOptions {
-    earliest().with_namespace(NAMESPACE).with_store(store)
-}
-
-fn scope() -> ConsumerScope {
-    ConsumerScope::new(NAMESPACE, "memory", "$Default")
-}
-
-async fn hub_with(count: usize) -> MemoryHub {
-    let hub = MemoryHub::new(1);
-    send(&hub, FIRST, count).await;
-    hub
-}
-
-/// The next event within ten minutes.
-async fn next(events: &mut EpochSafeConsumer) -> ReceivedEvent {
-    let next = timeout(Duration::from_secs(600), events.next()).await;
-    let next = next.expect("an event within ten minutes");
-    next.expect("goes on").expect("an event")
-}
-
-fn at(sequence_number: i64) -> Checkpoint {
-    Checkpoint {
-        sequence_number,
-        offset: None,
-    }
-}
-
-async fn take(events: &mut EpochSafeConsumer, count: usize) -> Vec<ReceivedEvent> {
-    let mut taken = Vec::new();
-    for _ in 0..count {
-        taken.push(next(events).await);
-    }
-    taken
-}
-
-async fn stored(store: &MemoryStore) -> Option<i64> {
-    let checkpoint = store.checkpoint(&scope(), FIRST).await.expect("read");
-    checkpoint.map(|checkpoint| checkpoint.sequence_number)
-}
-
-fn nonzero(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).expect("not zero")
-}
 
 /// `keep_writing` starts a write again at once that ended with an error that cannot
 /// be retried.
