@@ -261,6 +261,32 @@ async fn row_17_a_corrupt_byte_while_connecting_is_an_error_and_no_abort() {
 }
 
 #[tokio::test]
+async fn row_24_a_question_ends_with_its_connection() {
+    let unheard = [
+        Fault::ignore_attach().management(),
+        Fault::lose_outcomes().management(),
+        Fault::ignore_management(),
+    ];
+    for unheard in unheard {
+        let emulator = Emulator::start().await.unwrap();
+        let hub = connect_with(&emulator, options()).await;
+        let unheard = emulator.faults().inject(unheard);
+        let asking = hub.clone();
+        let asking = tokio::spawn(async move { asking.properties().await });
+        bounded(unheard.wait_for(1)).await;
+        let dropped = Fault::drop_connection(When::Now).times(1);
+        let dropped = emulator.faults().inject(dropped);
+        let answer = timeout(PROMPT, asking).await.unwrap().unwrap();
+        let error = answer.unwrap_err();
+        assert_eq!(dropped.struck(), 1);
+        assert_eq!(error.kind(), &ErrorKind::Disconnected, "{error}");
+        unheard.heal();
+        timeout(PROMPT, hub.properties()).await.unwrap().unwrap();
+        assert_eq!(hub.recoveries(), 1);
+    }
+}
+
+#[tokio::test]
 async fn row_24_a_service_that_comes_back_is_found_again() {
     let emulator = Emulator::start().await.unwrap();
     let hub = connect_with(&emulator, options()).await;

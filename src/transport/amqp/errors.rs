@@ -7,7 +7,7 @@ use fe2o3_amqp::link::{
     DetachError, LinkStateError, ReceiverAttachError, RecvError, SendError, SenderAttachError,
     SessionStopReason,
 };
-use fe2o3_amqp::session::BeginError;
+use fe2o3_amqp::session::{self, BeginError};
 use fe2o3_amqp::types::definitions::{self, ErrorCondition};
 use fe2o3_amqp::types::primitives::Value;
 
@@ -83,6 +83,16 @@ impl Spoken for connection::Error {
 }
 
 impl Spoken for BeginError {
+    fn word(&self) -> Option<&definitions::Error> {
+        match self {
+            Self::RemoteEndedWithError(error) => Some(error),
+            Self::ConnectionStopped(reason) => connection_word(reason),
+            _ => None,
+        }
+    }
+}
+
+impl Spoken for session::Error {
     fn word(&self) -> Option<&definitions::Error> {
         match self {
             Self::RemoteEndedWithError(error) => Some(error),

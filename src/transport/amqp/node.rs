@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fe2o3_amqp::link::delivery::Sendable;
-use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::session::{self, SessionHandle};
 use fe2o3_amqp::types::messaging::{
     AmqpValue, ApplicationProperties, Body, Message, MessageId, Outcome, Properties,
 };
@@ -71,7 +71,13 @@ impl Node {
         let id = self.next_id;
         self.next_id += 1;
         let links = self.links.insert(links);
-        let answer = links.exchange(self.address, id, properties, body).await;
+        let exchange = links.exchange(self.address, id, properties, body);
+        let answer = tokio::select! {
+            biased;
+            answer = exchange => answer,
+            // The stack lets a request wait for its outcome for ever then.
+            ended = self.session.on_end() => Err(session_ended(self.address, ended)),
+        };
         match answer {
             Ok(answer) => read(self.address, answer.into_message()),
             Err(error) => {
@@ -155,6 +161,17 @@ impl Links {
                 return Ok(delivery);
             }
         }
+    }
+}
+
+fn session_ended(address: &str, ended: Result<(), session::Error>) -> Error {
+    let what = format!("calling {address}");
+    match ended {
+        Err(error) => error.into_error(&what),
+        Ok(()) => Error::new(
+            ErrorKind::Disconnected,
+            format!("{what}: the session ended"),
+        ),
     }
 }
 
