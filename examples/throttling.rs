@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Failure, Place};
+use common::{Failure, Place, progress};
 use eventhubs_flow::prelude::*;
 use eventhubs_flow::producer::rate_limited::{RateLimit, RateLimiter};
 use eventhubs_flow::transport::TransportProducer;
@@ -46,7 +46,8 @@ async fn run() -> Result<(), Failure> {
     let refused = all_at_once(place.hub.producer(), Duration::from_secs(1)).await?;
     if let Some(error) = refused {
         println!("  The service says: {error}");
-        sleep(error.retry_after().unwrap_or_default()).await;
+        let wait = error.retry_after().unwrap_or_default();
+        progress::pass(wait, || "waiting as it asked".to_owned()).await;
     }
 
     println!("\nWith a token bucket of one throughput unit:");
@@ -85,7 +86,9 @@ async fn all_at_once(
     }
 
     let (mut stored, mut refused, mut last, mut why) = (0, 0, Duration::ZERO, None);
+    let bar = progress::steps(REQUESTS, "requests answered");
     while let Some(answer) = requests.join_next().await {
+        bar.inc(1);
         match answer? {
             Ok(took) => {
                 stored += EVENTS;
@@ -98,6 +101,7 @@ async fn all_at_once(
             Err(error) => return Err(error.into()),
         }
     }
+    bar.finish_and_clear();
     println!("  {stored} events stored in {last:.1?}, {refused} refused.");
     Ok(why)
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod place;
+pub(crate) mod progress;
 mod settings;
 mod web;
 
