@@ -41,15 +41,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::routing::get;
-use common::{Failure, Place, Web};
+use common::{Failure, Place, Refusal, Web};
 use eventhubs_flow::EventData;
 use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use serde::Deserialize;
 
 const BATCH: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a request waits for room in the buffer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest event that is made: more than an event hub takes.
+const MOST_BYTES: usize = 2 << 20;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let web = Web::listen(common::web_port(3000)?).await?;
+    let stop = common::stop()?;
     let place = Place::find().await?;
     println!("{place}");
     let options = BufferedProducerOptions::default()
@@ -67,10 +71,12 @@ async fn run() -> Result<(), Failure> {
 
     let send_url = web.url("/send");
     let routes = Router::new().route("/send", get(send));
-    let serving = web.serve(routes.with_state(producer.clone()));
+    let serving = web.serve(
+        routes.with_state(producer.clone()),
+        "GET /send, or GET /send?size=2000000",
+    );
     println!("Open {send_url} to add an event; Ctrl-C stops.");
-    // Whatever is wrong with the signal, we stop.
-    let _ = tokio::signal::ctrl_c().await;
+    stop.await;
 
     serving.stop().await;
     let report = producer.close(Duration::from_secs(30)).await;
@@ -88,6 +94,7 @@ async fn run() -> Result<(), Failure> {
 
 /// What a request may ask for.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
     /// The bytes of the event's body.
     size: Option<usize>,
@@ -97,17 +104,14 @@ struct Wanted {
 async fn send(
     State(producer): State<BufferedProducer>,
     Query(wanted): Query<Wanted>,
-) -> Result<&'static str, (StatusCode, String)> {
+) -> Result<&'static str, Refusal> {
     let event = match wanted.size {
         None => EventData::new("New event"),
-        Some(size) => EventData::new("x".repeat(size.min(100_000_000))),
+        Some(size) => EventData::new("x".repeat(size.min(MOST_BYTES))),
     };
     // Waits while the buffer is full: that slows the clients down, and nothing is lost.
-    match producer.enqueue(event).await {
+    match producer.enqueue_timeout(event, PATIENCE).await {
         Ok(()) => Ok("Event added to buffer"),
-        Err(refused) => Err((
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("Event not added: {}", refused.error),
-        )),
+        Err(refused) => Err(Refusal::from(refused).about("Event not added")),
     }
 }

@@ -24,15 +24,14 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use common::{Failure, Place};
-use eventhubs_flow::consumer::checkpoint::FileStore;
+use eventhubs_flow::EventData;
 use eventhubs_flow::consumer::processor::{
     EventProcessorOptions, OwnershipState, PartitionOwnership, ProcessorHandle,
 };
 use eventhubs_flow::producer::buffered::BufferedProducerOptions;
-use eventhubs_flow::{EventData, EventHub};
 use tokio::time::{interval, sleep};
 
 /// Short, to be watched.
@@ -45,10 +44,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
+    let mut stop = pin!(common::stop()?);
     let place = Place::find().await?;
     println!("{place}");
     let handled = Arc::new(AtomicU64::new(0));
-    let options = EventProcessorOptions::new(store(&place.hub).await?)
+    let options = EventProcessorOptions::new(place.store("processor").await?)
         .with_load_balancing_interval(INTERVAL)
         .with_ownership_expiry(EXPIRY)
         .with_store_timeout(EXPIRY / 3)
@@ -71,7 +71,6 @@ async fn run() -> Result<(), Failure> {
         }
     }));
 
-    let mut stop = pin!(tokio::signal::ctrl_c());
     tokio::select! {
         // An emulator that was joined has stopped, or Ctrl-C.
         _ = place.over(stop.as_mut()) => {}
@@ -83,16 +82,6 @@ async fn run() -> Result<(), Failure> {
     println!("Handed over. Handled {} events here.", report.handled);
     place.leave().await;
     Ok(())
-}
-
-/// The store that all processes of this machine share, for this very hub: an emulator
-/// that is started anew has other events.
-async fn store(hub: &EventHub) -> Result<FileStore, Failure> {
-    let created = hub.properties().await?.created_at;
-    let millis = created.duration_since(UNIX_EPOCH)?.as_millis();
-    let directory = std::env::temp_dir().join(format!("eventhubs-flow-processor-{millis}"));
-    println!("Owners and checkpoints are in {}.", directory.display());
-    Ok(FileStore::open(directory).await?)
 }
 
 /// Sends a hundred events per second, for as long as it is let.

@@ -46,13 +46,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let web = Web::listen(common::web_port(3001)?).await?;
-    let mut stop = pin!(tokio::signal::ctrl_c());
+    let mut stop = pin!(common::stop()?);
 
     let mut place = Place::find().await?;
     let wanted = Arc::new(Wanted::new(false));
     let receive_url = web.url("/receive");
     let routes = Router::new().route("/receive", get(receive));
-    let serving = web.serve(routes.with_state(Arc::clone(&wanted)));
+    let serving = web.serve(routes.with_state(Arc::clone(&wanted)), "GET /receive");
     println!("Open {receive_url} to start to receive; Ctrl-C stops.");
 
     loop {

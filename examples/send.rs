@@ -18,7 +18,6 @@
 
 mod common;
 
-use std::error::Error as StdError;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,15 +25,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use common::{Failure, Over, Place, Web};
+use common::{Failure, Over, Place, Refusal, Web};
 use eventhubs_flow::prelude::*;
 use eventhubs_flow::producer::buffered::{BufferedProducer, BufferedProducerOptions};
 use eventhubs_flow::producer::rate_limited::{RateLimit, RateLimiter};
 use eventhubs_flow::{Error, EventData};
 use tokio::sync::watch;
+
+/// How long a request waits for room in the buffer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The producer, while there is a place to send to.
 type Producer = watch::Sender<Option<BufferedProducer>>;
@@ -47,14 +47,14 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Failure> {
     let web = Web::listen(common::web_port(3000)?).await?;
     let limiter = RateLimiter::new(RateLimit::throughput_units(1))?;
-    let mut stop = pin!(tokio::signal::ctrl_c());
+    let mut stop = pin!(common::stop()?);
 
     let mut place = Place::find().await?;
     let current = Arc::new(Producer::new(Some(open(&place, &limiter).await?)));
     println!("{place}");
     let send_url = web.url("/send");
     let routes = Router::new().route("/send", get(send));
-    let serving = web.serve(routes.with_state(Arc::clone(&current)));
+    let serving = web.serve(routes.with_state(Arc::clone(&current)), "GET /send");
     println!("Open {send_url} to send two events; Ctrl-C stops.");
 
     while let Over::Lost = place.over(stop.as_mut()).await {
@@ -96,31 +96,25 @@ async fn open(place: &Place, limiter: &RateLimiter) -> Result<BufferedProducer, 
 
 /// `GET /send`
 async fn send(State(current): State<Arc<Producer>>) -> Result<&'static str, Refusal> {
-    let Some(producer) = current.borrow().clone() else {
-        return Err(Refusal(
-            "there is no event hub to send to right now".to_owned(),
-        ));
+    let producer = current.borrow().clone();
+    let producer =
+        producer.ok_or_else(|| Refusal::for_now("there is no event hub to send to right now"));
+    let sent = async {
+        send_two(&producer?).await?;
+        Ok("Events sent to Event Hub")
     };
-    let first = producer.send(EventData::new("First event")).await?;
-    let second = producer.send(EventData::new("Second event")).await?;
-    // Accepted is not delivered: wait until the hub has acknowledged both.
+    let refused = |refusal: Refusal| refusal.about("Events not sent");
+    sent.await.map_err(refused)
+}
+
+/// Waits for room in the buffer, and then until the hub has acknowledged both events:
+/// accepted is not delivered.
+async fn send_two(producer: &BufferedProducer) -> Result<(), Refusal> {
+    let first = EventData::new("First event");
+    let first = producer.send_timeout(first, PATIENCE).await?;
+    let second = EventData::new("Second event");
+    let second = producer.send_timeout(second, PATIENCE).await?;
     first.await?;
     second.await?;
-    Ok("Events sent to Event Hub")
-}
-
-/// Why events were not sent, as an answer for a person.
-struct Refusal(String);
-
-impl<E: StdError> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let sentence = format!("Events not sent: {}", self.0);
-        (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
-    }
+    Ok(())
 }

@@ -1,16 +1,20 @@
-//! What the examples share: where the event hub is, and the web server.
+//! What the examples share: where the event hub is, the web server, and how they stop.
 
 // Each example uses a part of it.
 #![allow(dead_code, unused_imports)]
 
 mod place;
 pub(crate) mod progress;
+mod refusal;
 mod settings;
+mod stop;
 mod web;
 
 pub(crate) use place::{Over, Place};
+pub(crate) use refusal::Refusal;
 pub(crate) use settings::web_port;
-pub(crate) use web::Web;
+pub(crate) use stop::stop;
+pub(crate) use web::{Web, body};
 
 /// Whatever ends an example: one sentence for a person.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;

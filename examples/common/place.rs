@@ -13,9 +13,10 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eventhubs_emulator::{Emulator, Identity, StartError, identify};
+use eventhubs_flow::consumer::checkpoint::FileStore;
 use eventhubs_flow::{ErrorKind, EventHub};
 use tokio::time::{interval, sleep};
 
@@ -45,7 +46,7 @@ enum Kind {
 pub(crate) enum Over {
     /// Its emulator has stopped: what it held is gone.
     Lost,
-    /// Someone pressed Ctrl-C.
+    /// It was told to stop.
     Stopped,
 }
 
@@ -102,12 +103,28 @@ impl Place {
         }
     }
 
-    /// How another process reaches the emulator that we host.
-    pub(crate) fn connection_string(&self) -> Option<String> {
+    /// The emulator, if we host it.
+    pub(crate) fn own_emulator(&self) -> Option<&Emulator> {
         match &self.kind {
-            Kind::Hosted { emulator } => Some(emulator.connection_string_for(EMULATOR_HUB)),
+            Kind::Hosted { emulator } => Some(emulator),
             Kind::Yours | Kind::Joined { .. } => None,
         }
+    }
+
+    /// How another process reaches the emulator that we host.
+    pub(crate) fn connection_string(&self) -> Option<String> {
+        let emulator = self.own_emulator()?;
+        Some(emulator.connection_string_for(EMULATOR_HUB))
+    }
+
+    /// A store that all processes of this machine share for an example and for this very
+    /// hub: an emulator that is started anew has other events.
+    pub(crate) async fn store(&self, example: &str) -> Result<FileStore, Failure> {
+        let created = self.hub.properties().await?.created_at;
+        let millis = created.duration_since(UNIX_EPOCH)?.as_millis();
+        let directory = std::env::temp_dir().join(format!("eventhubs-flow-{example}-{millis}"));
+        println!("Owners and checkpoints are in {}.", directory.display());
+        Ok(FileStore::open(directory).await?)
     }
 
     async fn yours(connection_string: &str, name: Option<String>) -> Result<Self, Failure> {

@@ -1,6 +1,9 @@
 //! A running example: what it prints is kept, and it is killed when dropped.
 
-use std::io::{BufRead, BufReader, Read, Write};
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -83,27 +86,30 @@ impl Example {
 
     /// Requests a page: the status, a space, and the body.
     pub(crate) fn get(&self, path: &str) -> String {
+        let answer = self.connect().request("GET", path, "", b"").unwrap();
+        format!("{} {}", answer.status, answer.body)
+    }
+
+    /// Opens a connection to its pages.
+    pub(crate) fn connect(&self) -> Browser {
         let port = self.port_after("Server running at http://localhost:");
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap();
-        format!("{status} {body}")
+        Browser::connect(port.parse().unwrap()).unwrap()
     }
 
     /// Presses Ctrl-C, and waits until it has ended.
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-        assert!(sent.success());
+        self.signal("INT");
         self.wait_for_exit()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
     }
 
     /// Ends it without a word.
@@ -131,6 +137,71 @@ impl Drop for Example {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A connection to the pages of an example, which stays open between requests.
+pub(crate) struct Browser {
+    stream: BufReader<TcpStream>,
+}
+
+/// What a page answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In small letters.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Browser {
+    pub(crate) fn connect(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let stream = BufReader::new(stream);
+        Ok(Self { stream })
+    }
+
+    /// Asks and waits for the answer; `head` is more lines of the head.
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        head: &str,
+        body: &[u8],
+    ) -> io::Result<Answer> {
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{head}\r\n"
+        );
+        self.write(&[head.as_bytes(), body].concat())?;
+        self.answer()
+    }
+
+    /// Sends anything.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Reads an answer.
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.stream.read_line(&mut head)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let head = head.to_lowercase();
+        let (_, rest) = head.split_once("content-length: ").unwrap();
+        let length = rest.lines().next().unwrap().parse().unwrap();
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok(Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head,
+            body: String::from_utf8(body).unwrap(),
+        })
     }
 }
 
