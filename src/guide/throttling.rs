@@ -125,6 +125,17 @@
 //! partitions do not make more units; and one key goes to one partition, so a key that
 //! has most of the events is limited by that partition.
 //!
+//! # Scaling while it runs
+//! | there are more | what follows by itself | what is left to you |
+//! |---|---|---|
+//! | throughput units (Standard) | the hub takes more at once | [`set_limit`], after the units are there: before that what is more is refused, and waits for seconds. An [`adaptive`] limiter with room below its ceiling rises by itself |
+//! | partitions (Premium, Dedicated) | producers, consumers and processors that run find them within 10 s by default, and read them from their first event | whether keys move: [`PartitionGrowth`]. It cannot be undone |
+//!
+//! Keys that move have events in two partitions. With [`Rehash`] those were **stored** in
+//! order: a key moves when all before it have an outcome. They are **read** in order only
+//! by who reads the old partition to its end first. The example `scaling` grows a hub under
+//! load, measures both steps, and prints the commands for Azure.
+//!
 //! # What to watch
 //! [`THROTTLED`](crate::telemetry::THROTTLED) and
 //! [`THROTTLE_WAIT`](crate::telemetry::THROTTLE_WAIT) say that the namespace is too
@@ -139,3 +150,6 @@
 //! [`EventHub`]: crate::EventHub
 //! [`RateLimiter`]: crate::producer::rate_limited::RateLimiter
 //! [`adaptive`]: crate::producer::rate_limited::RateLimiter::adaptive
+//! [`set_limit`]: crate::producer::rate_limited::RateLimiter::set_limit
+//! [`PartitionGrowth`]: crate::producer::buffered::PartitionGrowth
+//! [`Rehash`]: crate::producer::buffered::PartitionGrowth::Rehash
