@@ -75,10 +75,12 @@ impl Load {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let reading = tokio::spawn(read(events, mark.clone(), Arc::clone(&seen)));
 
+        // A partition takes 1000 events/s, whatever the units: what waits for one after a
+        // pause has to be less.
         let options = BufferedProducerOptions::default()
             .with_partition_growth(PartitionGrowth::Rehash)
             .with_discovery_interval(DISCOVERY)
-            .with_max_batch_events(NonZeroUsize::new(250).expect("not zero"))
+            .with_max_events_per_partition(NonZeroUsize::new(300).expect("not zero"))
             .with_max_events(NonZeroUsize::new(2000).expect("not zero"));
         let limited = hub.producer().rate_limited(&limiter);
         let producer = limited.buffered(options).await?;
