@@ -12,12 +12,16 @@
 //! `send` hosts. To read a hub of yours, set `EVENTHUB_CONNECTION_STRING` and
 //! `EVENTHUB_NAME`.
 //!
+//! It reads in `$Default`, or in the consumer group that `EVENTHUB_CONSUMER_GROUP`
+//! names: readers in two groups disturb nobody (the emulator has `cg1`, too).
+//!
 //! Things to try: stop `send` while it hosts. Or meet the tutorial's error: run
 //! a second `receive` with `PORT=3002`. It takes the partitions over; the first
 //! one says who did, and reads on when you open its page again.
 
 mod common;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::pin::pin;
@@ -45,6 +49,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
+    let group = common::consumer_group()?;
     let web = Web::listen(common::web_port(3001)?).await?;
     let mut stop = pin!(common::stop()?);
 
@@ -60,7 +65,7 @@ async fn run() -> Result<(), Failure> {
         let mut reader = None;
         let over = tokio::select! {
             over = place.over(stop.as_mut()) => over,
-            never = read(&place.hub, &wanted, &mut reader) => match never {},
+            never = read(&place.hub, &group, &wanted, &mut reader) => match never {},
         };
         if let Some(reader) = reader {
             // It lets go of its partitions; whatever is said to that, we go on.
@@ -89,6 +94,7 @@ async fn receive(State(wanted): State<Arc<Wanted>>) -> &'static str {
 /// Reads whenever someone wants it. The reader is left where the caller can close it.
 async fn read(
     hub: &EventHub,
+    group: &str,
     wanted: &Wanted,
     reader: &mut Option<EpochSafeConsumer>,
 ) -> Infallible {
@@ -96,7 +102,7 @@ async fn read(
     loop {
         // It cannot fail: we hold the sender, too.
         let _ = asked.wait_for(|wanted| *wanted).await;
-        match open(hub).await {
+        match open(hub, group).await {
             Ok(opened) => print_events(reader.insert(opened)).await,
             Err(error) => explain(&error),
         }
@@ -109,14 +115,14 @@ async fn read(
 /// A reader of all partitions, from the earliest event on. It takes each
 /// partition from whoever reads it at owner level 0 or without one; and when
 /// somebody else does the same to it, it says so and lets go.
-async fn open(hub: &EventHub) -> Result<EpochSafeConsumer, Error> {
+async fn open(hub: &EventHub, group: &str) -> Result<EpochSafeConsumer, Error> {
     let options = EpochSafeConsumerOptions::default()
-        .with_consumer_group("$Default")
+        .with_consumer_group(group)
         .with_position(StartPosition::Earliest)
         .with_policy(EpochPolicy::TakeOver { level: 0 });
     let consumer = EpochSafeConsumer::open(Arc::new(hub.consumer()), options).await?;
     println!(
-        "Reading all partitions of '{}' from the earliest event on.",
+        "Reading all partitions of '{}' in '{group}' from the earliest event on.",
         hub.name()
     );
     Ok(consumer)
@@ -126,10 +132,16 @@ async fn open(hub: &EventHub) -> Result<EpochSafeConsumer, Error> {
 async fn print_events(events: &mut EpochSafeConsumer) {
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => println!("Received event: {}", String::from_utf8_lossy(event.body())),
+            Ok(event) => println!("Received event: {}", text(event.body())),
             Err(error) => explain(&error),
         }
     }
+}
+
+/// A body as text. One that is a JSON string is what stands in it: so the JavaScript SDK
+/// sends and reads strings.
+fn text(body: &[u8]) -> Cow<'_, str> {
+    serde_json::from_slice(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Owned)
 }
 
 /// Prints an error, then what the service itself said.

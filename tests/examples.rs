@@ -102,6 +102,31 @@ fn a_reader_that_was_displaced_says_so_and_starts_again_when_asked() {
 }
 
 #[test]
+fn readers_in_two_consumer_groups_read_everything_and_disturb_nobody() {
+    let mut send = Example::start("send", &[("EMULATOR_PORT", "0")]);
+    let port = send.port_after("Hosting an Event Hubs emulator on port ");
+    let groups = ["", "cg1"];
+    let readers = groups.map(|group| {
+        let settings = [
+            ("EMULATOR_PORT", port.as_str()),
+            ("EVENTHUB_CONSUMER_GROUP", group),
+        ];
+        Example::start("receive", &settings)
+    });
+    for (reader, group) in readers.iter().zip(["$Default", "cg1"]) {
+        assert_eq!(reader.get("/receive"), RECEIVING);
+        reader.wait_for(&format!("in '{group}' from the earliest event on"), 1);
+    }
+    assert_eq!(send.get("/send"), SENT);
+    for reader in &readers {
+        reader.wait_for("Received event: First event", 1);
+        reader.wait_for("Received event: Second event", 1);
+        assert_eq!(reader.count("Error"), 0);
+    }
+    assert!(send.interrupt().success());
+}
+
+#[test]
 fn a_foreign_server_on_the_emulators_port_is_named_and_not_joined() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();

@@ -12,7 +12,7 @@ mod web;
 
 pub(crate) use place::{Over, Place};
 pub(crate) use refusal::Refusal;
-pub(crate) use settings::web_port;
+pub(crate) use settings::{consumer_group, web_port};
 pub(crate) use stop::stop;
 pub(crate) use web::{Web, body};
 

@@ -23,6 +23,12 @@ pub(super) fn event_hub() -> Result<Option<(String, Option<String>)>, Failure> {
     Ok(Some((connection_string, variable("EVENTHUB_NAME")?)))
 }
 
+/// The consumer group to read in, if it is not the one that every hub has.
+pub(crate) fn consumer_group() -> Result<String, Failure> {
+    let group = variable("EVENTHUB_CONSUMER_GROUP")?;
+    Ok(group.unwrap_or_else(|| "$Default".to_owned()))
+}
+
 fn port(name: &str, usual: u16) -> Result<u16, Failure> {
     match variable(name)? {
         None => Ok(usual),

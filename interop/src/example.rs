@@ -22,6 +22,7 @@ pub async fn example(name: &str) -> Command {
     command
         .env_remove("EVENTHUB_CONNECTION_STRING")
         .env_remove("EVENTHUB_NAME")
+        .env_remove("EVENTHUB_CONSUMER_GROUP")
         .env("PORT", "0");
     command
 }

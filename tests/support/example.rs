@@ -33,6 +33,7 @@ impl Example {
         let mut child = Command::new(binary(name))
             .env_remove("EVENTHUB_CONNECTION_STRING")
             .env_remove("EVENTHUB_NAME")
+            .env_remove("EVENTHUB_CONSUMER_GROUP")
             .env("PORT", "0")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())

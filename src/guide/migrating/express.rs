@@ -75,6 +75,36 @@
 //! ```
 //! Examples: `receive`, and `epoch_conflict`, which meets the error and solves it.
 //!
+//! # Side by side
+//! Express apps and programs of this crate read each other's events, with two things to
+//! know.
+//!
+//! **Bodies.** Here a body is bytes. The JavaScript SDK sends anything but a `Buffer` as
+//! JSON, and reads as JSON whatever happens to be some:
+//!
+//! | `body` sent there | read here | | sent here | `event.body` there |
+//! |---|---|---|---|---|
+//! | `'First event'` | `"First event"`, **in quotes** | | `First event` | a `Buffer` of it, which a template prints as text |
+//! | `{ celsius: 21.5 }` | `{"celsius":21.5}` | | `{"celsius":21.5}` | the object |
+//! | `Buffer.from('21.5')` | `21.5` | | `21.5` | the number |
+//!
+//! Whoever reads strings of both does as the SDK does:
+//! ```
+//! use std::borrow::Cow;
+//!
+//! fn text(body: &[u8]) -> Cow<'_, str> {
+//!     serde_json::from_slice(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Owned)
+//! }
+//! assert_eq!(text(br#""First event""#), "First event"); // sent by JavaScript
+//! assert_eq!(text(b"First event"), "First event");
+//! ```
+//! **Readers.** In one consumer group a reader of ours, at level 0, displaces the
+//! tutorial's consumer, which asks again every 10 s and is told the tutorial's error each
+//! time. Give one of them a group of its own
+//! ([`with_consumer_group`](crate::consumer::epoch_safe::EpochSafeConsumerOptions::with_consumer_group);
+//! the example `receive` takes it from `EVENTHUB_CONSUMER_GROUP`), and each reads
+//! everything.
+//!
 //! # Step 4: partition keys
 //! ```js
 //! batch.tryAdd({ body: 'First event', partitionKey: 'device1' });   // sets no key
