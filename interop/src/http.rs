@@ -23,6 +23,7 @@ async fn exchange(port: u16, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    // Servers differ in the version that they answer with.
+    assert_eq!(head.split(' ').nth(1), Some("200"), "{head}");
     body.to_owned()
 }
