@@ -201,8 +201,8 @@ impl View<'_> {
     ) -> Vec<Claim> {
         let mut surplus = Vec::new();
         for (owner, of) in owned {
-            let is_far = of.len() >= mine + 2;
-            if *owner == self.me || !is_far {
+            // This one, too, has not.
+            if of.len() < mine + 2 {
                 continue;
             }
             for partition in of.iter().skip(shares[owner]) {

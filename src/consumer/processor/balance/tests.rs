@@ -92,6 +92,36 @@ impl Scene {
 }
 
 #[test]
+fn what_was_released_and_what_has_expired_are_told_apart_and_for_how_long() {
+    let mut scene = scene("-.a");
+    let expired = seen(Some("a"), EXPIRY.as_secs() + 7);
+    scene.seen.insert(PartitionId::new(2), expired);
+    let of = |claim: Claim| (claim.partition.number(), claim.from);
+    let mut wanted: Vec<_> = scene.decide().wanted.into_iter().map(of).collect();
+    wanted.sort_unstable_by_key(|(partition, _)| *partition);
+    let seconds = Duration::from_secs;
+    let expected = [
+        (0, From::Nobody(seconds(5))),
+        (1, From::Nobody(Duration::ZERO)),
+        (2, From::Expired(seconds(7))),
+    ];
+    assert_eq!(wanted, expected);
+}
+
+/// They do not know of each other yet.
+#[test]
+fn newcomers_begin_at_different_places() {
+    let first = |me| {
+        let mut scene = scene(&".".repeat(32));
+        scene.me = me;
+        scene.decide().wanted[0].partition
+    };
+    let names = ["host1", "host2", "host3", "host4", "host5", "host6"];
+    let places = BTreeSet::from_iter(names.map(first));
+    assert!(places.len() >= 4, "{places:?}");
+}
+
+#[test]
 fn what_rests_is_not_claimed_and_counts_as_unowned_all_the_same() {
     let mut scene = scene("m.a-aa");
     scene.resting = ids([1, 4, 5]);
