@@ -98,7 +98,10 @@ fn pages() -> impl Iterator<Item = Page> {
 
 /// The words that follow an option of cargo in what a page has as code: `--example send`.
 fn named<'a>(code: &'a [String], option: &'a str) -> impl Iterator<Item = &'a str> {
-    let of_cargo = |line: &&String| line.contains("cargo ") || line.starts_with("--");
+    let of_cargo = |line: &&String| {
+        let is_of_others = line.contains("cargo add ") && !line.contains("eventhubs-");
+        (line.contains("cargo ") || line.starts_with("--")) && !is_of_others
+    };
     code.iter().filter(of_cargo).flat_map(move |line| {
         // What follows the first `--` alone is for the program.
         let own = line.split(" -- ").next().unwrap_or_default();
@@ -110,14 +113,17 @@ fn named<'a>(code: &'a [String], option: &'a str) -> impl Iterator<Item = &'a st
     })
 }
 
-/// The names of the Rust files in a directory.
+/// The names of what cargo builds of a directory: Rust files, and folders with a `main.rs`.
 fn files(directory: &str) -> BTreeSet<String> {
     let path = Path::new(ROOT).join(directory);
     let Ok(entries) = fs::read_dir(path) else {
         return BTreeSet::new();
     };
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    let sources = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let is_source = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists()
+    };
+    let sources = paths.filter(is_source);
     sources
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect()
