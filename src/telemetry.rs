@@ -33,6 +33,8 @@
 //! |---|---|---|---|
 //! | [`BUFFER_EVENTS`] | gauge, {event} | room taken: events without an outcome, and reserved room | |
 //! | [`BUFFER_BYTES`] | gauge, By | the same in bytes, 128 for each event included | |
+//! | [`BUFFER_MAX_EVENTS`] | gauge, {event} | the bound of the events | |
+//! | [`BUFFER_MAX_BYTES`] | gauge, By | the bound of the bytes | |
 //! | [`BUFFER_OLDEST_AGE`] | gauge, s | how long the oldest batch without an outcome has had events | |
 //! | [`BUFFER_WAITING`] | gauge, {caller} | who waits for room | |
 //! | [`BUFFER_HALTED`] | gauge, {partition} | partitions that are halted | |
@@ -202,6 +204,10 @@ pub const STORE_ERRORS: &str = "eventhubs_flow.processor.store_errors";
 pub const BUFFER_EVENTS: &str = "eventhubs_flow.buffer.events";
 /// Room taken in a buffer, in bytes.
 pub const BUFFER_BYTES: &str = "eventhubs_flow.buffer.bytes";
+/// The bound of the room in a buffer, in events.
+pub const BUFFER_MAX_EVENTS: &str = "eventhubs_flow.buffer.max_events";
+/// The bound of the room in a buffer, in bytes.
+pub const BUFFER_MAX_BYTES: &str = "eventhubs_flow.buffer.max_bytes";
 /// How long the oldest batch in a buffer has had events, in seconds.
 pub const BUFFER_OLDEST_AGE: &str = "eventhubs_flow.buffer.oldest_age";
 /// Callers who wait for room in a buffer.

@@ -271,6 +271,36 @@ async fn the_gauges_and_the_snapshot_follow_the_buffer_and_end_at_zero() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_bounds_are_those_of_the_partitions_together_and_the_total_where_it_is_less() {
+    let recorder = DebuggingRecorder::new();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let each = options()
+        .with_max_events_per_partition(nonzero(100))
+        .with_max_bytes_per_partition(nonzero(10_000));
+    let total = each
+        .clone()
+        .with_max_events(nonzero(250))
+        .with_max_bytes(nonzero(25_000))
+        .with_name("total");
+    for (options, name, events, bytes) in [
+        (each, "default", 300, 30_000),
+        (total, "total", 250, 25_000),
+    ] {
+        let hub = MemoryHub::new(3);
+        hub.pause();
+        let producer = open(&hub, options).await;
+        accept(&producer, 1).await;
+        sleep(SECOND).await;
+        let snapshot = producer.snapshot();
+        assert_eq!((snapshot.max_events, snapshot.max_bytes), (events, bytes));
+        let seen = Readings::take(&recorder.snapshotter());
+        let gauge = |of| seen.gauge(of, &[(telemetry::NAME, name)]);
+        assert_eq!(gauge(telemetry::BUFFER_MAX_EVENTS), events as f64);
+        assert_eq!(gauge(telemetry::BUFFER_MAX_BYTES), bytes as f64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_oldest_is_in_flight_waits_or_is_open() {
     let hub = MemoryHub::new(1);
     hub.pause();

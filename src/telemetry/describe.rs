@@ -25,6 +25,16 @@ pub(crate) fn describe_producer() {
         "Room taken in the buffer, in bytes"
     );
     gauge!(
+        BUFFER_MAX_EVENTS,
+        Unit::Count,
+        "The bound of the buffer, in events"
+    );
+    gauge!(
+        BUFFER_MAX_BYTES,
+        Unit::Bytes,
+        "The bound of the buffer, in bytes"
+    );
+    gauge!(
         BUFFER_OLDEST_AGE,
         Unit::Seconds,
         "Age of the oldest batch in the buffer"
@@ -62,16 +72,9 @@ pub(crate) fn describe_producer() {
 pub(crate) fn describe_limiter() {
     use metrics::describe_histogram as histogram;
     use metrics::{describe_counter as counter, describe_gauge as gauge};
-    gauge!(
-        RATE_EVENTS,
-        Unit::CountPerSecond,
-        "Events per second that may pass"
-    );
-    gauge!(
-        RATE_BYTES,
-        Unit::CountPerSecond,
-        "Bytes per second that may pass"
-    );
+    // Their names end with their units, which exporters would append.
+    gauge!(RATE_EVENTS, "Events per second that may pass");
+    gauge!(RATE_BYTES, "Bytes per second that may pass");
     gauge!(TOKENS_EVENTS, Unit::Count, "Events that the bucket holds");
     gauge!(TOKENS_BYTES, Unit::Bytes, "Bytes that the bucket holds");
     histogram!(RATE_WAIT, Unit::Seconds, "A wait for tokens");

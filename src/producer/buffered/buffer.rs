@@ -40,6 +40,8 @@ const EVENTS_PER_TURN: usize = 512;
 pub(super) struct Buffer {
     pub(super) partitions: Partitions,
     total: Mutex<TotalBudget>,
+    partition_bound: Cost,
+    total_bound: Cost,
     pub(super) any: AnyWaiters,
     open_batches: OpenBatches,
     lingers: bool,
@@ -106,6 +108,8 @@ impl Buffer {
                 options.partition_bound(),
                 partitions as usize,
             )),
+            partition_bound: options.partition_bound(),
+            total_bound: options.total_bound(),
             any: AnyWaiters::default(),
             open_batches: OpenBatches::default(),
             lingers,
@@ -133,6 +137,12 @@ impl Buffer {
 
     pub(super) fn total(&self) -> &Mutex<TotalBudget> {
         &self.total
+    }
+
+    /// What all partitions can hold together.
+    pub(super) fn bound(&self) -> Cost {
+        let each = self.partition_bound.times(self.count() as usize);
+        self.total_bound.min(each)
     }
 
     pub(super) fn count(&self) -> u32 {

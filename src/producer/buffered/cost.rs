@@ -63,6 +63,14 @@ impl Cost {
         }
     }
 
+    /// So much many times over.
+    pub(super) fn times(self, times: usize) -> Self {
+        Self {
+            events: self.events.saturating_mul(times),
+            bytes: self.bytes.saturating_mul(times),
+        }
+    }
+
     #[inline]
     fn zip(self, other: Self, combine: fn(usize, usize) -> usize) -> Self {
         Self {

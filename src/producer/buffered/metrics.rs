@@ -43,6 +43,8 @@ pub(super) struct BufferMetrics {
     pub(super) hub: Arc<str>,
     events: Gauge,
     bytes: Gauge,
+    max_events: Gauge,
+    max_bytes: Gauge,
     oldest_age: Gauge,
     waiting: Gauge,
     halted: Gauge,
@@ -79,6 +81,8 @@ impl BufferMetrics {
         Self {
             events: gauge!(names::BUFFER_EVENTS, labels()),
             bytes: gauge!(names::BUFFER_BYTES, labels()),
+            max_events: gauge!(names::BUFFER_MAX_EVENTS, labels()),
+            max_bytes: gauge!(names::BUFFER_MAX_BYTES, labels()),
             oldest_age: gauge!(names::BUFFER_OLDEST_AGE, labels()),
             waiting: gauge!(names::BUFFER_WAITING, labels()),
             halted: gauge!(names::BUFFER_HALTED, labels()),
@@ -137,6 +141,8 @@ impl BufferMetrics {
         shielded(|| {
             self.events.set(now.events as f64);
             self.bytes.set(now.bytes as f64);
+            self.max_events.set(now.max_events as f64);
+            self.max_bytes.set(now.max_bytes as f64);
             self.oldest_age.set(age.as_secs_f64());
             self.waiting.set(now.waiting as f64);
             self.halted.set(now.halted_partitions as f64);

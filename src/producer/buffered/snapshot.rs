@@ -25,6 +25,11 @@ pub struct BufferSnapshot {
     pub events: usize,
     /// The same in bytes: encoded, and 128 for each event.
     pub bytes: usize,
+    /// The bound of [`events`](Self::events): that of all partitions together, or of
+    /// each times their number where that is less.
+    pub max_events: usize,
+    /// The bound of [`bytes`](Self::bytes), likewise.
+    pub max_bytes: usize,
     /// How long the oldest batch without an outcome has had events; `None` if
     /// there is none.
     pub oldest_age: Option<Duration>,
@@ -105,7 +110,10 @@ pub(super) struct Holdings {
 
 impl Buffer {
     pub(super) fn snapshot(&self) -> BufferSnapshot {
+        let bound = self.bound();
         let mut snapshot = BufferSnapshot {
+            max_events: bound.events,
+            max_bytes: bound.bytes,
             waiting: self.any.waiting(),
             outcomes: self.account.outcomes(),
             ..BufferSnapshot::default()
