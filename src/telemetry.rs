@@ -10,6 +10,9 @@
 //! [`EventProcessor`](crate::consumer::processor::EventProcessor::snapshot) tells
 //! the same.
 //!
+//! The example `monitoring` shows both on a live page; `examples/monitoring` in the
+//! repository holds alert rules for Prometheus and a dashboard for Grafana.
+//!
 //! **Install the recorder first**: a producer and a limiter look up their metrics
 //! when they are made, so that a batch costs a few atomic operations.
 //!
