@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the interop tests drive: the JavaScript and Python SDKs, beside their scripts.
-# The Rust crates come with cargo; azeventhubs builds against OpenSSL (libssl-dev, pkg-config).
+# The Rust crates come with cargo; azeventhubs builds against OpenSSL (libssl-dev, pkg-config). The
+# tests of the example `monitoring` run Debian's chromium and prometheus.
 set -eu
 cd "$(dirname "$0")"
 

@@ -4,8 +4,9 @@
 //! `js/scenarios.js`, `python/scenarios.py` and the binaries `official` and `azeventhubs` of this
 //! crate. All know the same scenarios and report the same fields, so a test is written once.
 //!
-//! The tests need Node.js and Python with the packages that `setup.sh` installs. Where something
-//! is missing a test says so and passes; with `INTEROP=required` in the environment it fails.
+//! The tests need Node.js and Python with the packages that `setup.sh` installs, those of the
+//! example `monitoring` Chromium and Prometheus. Where something is missing a test says so and
+//! passes; with `INTEROP=required` in the environment it fails.
 
 mod access;
 mod app;
@@ -16,6 +17,7 @@ mod http;
 mod report;
 mod run;
 mod sdk;
+mod tool;
 
 pub use access::Access;
 pub use app::App;
@@ -25,6 +27,7 @@ pub use http::get;
 pub use report::{outcome, report, setting, variant};
 pub use run::{emulator, run, run_with};
 pub use sdk::Sdk;
+pub use tool::tool;
 
 use std::time::Duration;
 
