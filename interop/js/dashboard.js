@@ -57,16 +57,13 @@ async function look(page, scheme) {
   const all = await page.evaluate(contrasts);
   const worst = all.reduce((worst, it) => (it.contrast < worst.contrast ? it : worst));
   const overflows = {};
-  for (const width of [400, 1280]) {
-    await page.setViewportSize({ width, height: 900 });
+  for (const [width, name] of [[400, "narrow"], [1280, "dashboard"]]) {
+    await page.setViewportSize({ width, height: 600 });
     overflows[width] = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
+    await page.screenshot({ path: path.join(DASHBOARD_PICTURES, `${name}-${scheme}.png`), fullPage: true });
   }
-  await page.screenshot({ path: path.join(DASHBOARD_PICTURES, `dashboard-${scheme}.png`), fullPage: true });
-  await page.setViewportSize({ width: 400, height: 900 });
-  await page.screenshot({ path: path.join(DASHBOARD_PICTURES, `narrow-${scheme}.png`), fullPage: true });
-  await page.setViewportSize({ width: 1280, height: 900 });
   report({ scheme, background, texts: all.length, worst, overflows });
 }
 
