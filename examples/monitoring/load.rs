@@ -78,8 +78,9 @@ pub(crate) async fn offer(load: Arc<Load>) -> Result<Infallible, SendError> {
         }
         // The first one is measured.
         owed -= 1.0;
+        let offered = Instant::now();
         let delivery = load.producer.send(event()).await?;
-        tokio::spawn(Arc::clone(&load).measure(now, delivery));
+        tokio::spawn(Arc::clone(&load).measure(offered, delivery));
         while owed >= 1.0 {
             owed -= 1.0;
             load.producer.enqueue(event()).await?;

@@ -214,7 +214,7 @@ function row(partition) {
     ["Lag", partition.lag_events === null ? "–" : `${count(partition.lag_events)} events`],
     ["Behind for", time(partition.lag)],
     ["Unacknowledged", count(partition.unacknowledged)],
-    ["Checkpoint", partition.checkpoint_age === null ? "–" : `${time(partition.checkpoint_age)} ago`],
+    ["Checkpoint age", time(partition.checkpoint_age)],
     ["Times lost", partition.thefts],
   ];
   const made = document.createElement("tr");
