@@ -30,9 +30,9 @@ async fn the_page_moves_is_readable_light_and_dark_and_says_when_its_server_is_g
     let mut page = Page(App::start(script));
 
     let quiet = page.next("quiet").await;
-    assert_eq!(quiet[1], "All is well");
+    assert_eq!(quiet, json!(["eh1", "Live"]));
     let busy = page.next("busy").await;
-    for figure in &busy.as_array().unwrap()[..4] {
+    for figure in busy.as_array().unwrap() {
         assert!(
             !["", "–", "0"].contains(&figure.as_str().unwrap()),
             "{busy}"
